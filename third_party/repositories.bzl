@@ -1,0 +1,62 @@
+"""Everything that Starling takes from outside, for its own WORKSPACE and for those that use it."""
+
+load("//third_party:debian_library.bzl", "debian_library")
+load("//third_party/absl:repository.bzl", "debian_absl")
+load("//third_party/bazel:stubs.bzl", "bazel_stubs")
+load("//third_party/torch:repository.bzl", "libtorch")
+
+def starling_repositories():
+    bazel_stubs()
+    native.register_toolchains(str(Label("//third_party/bazel/python:toolchain")))
+
+    debian_absl(name = "com_google_absl")
+    libtorch(name = "libtorch")
+    debian_library(
+        name = "com_google_protobuf",
+        build_file = Label("//third_party/protobuf:com_google_protobuf.BUILD"),
+        headers = ["google/protobuf"],
+        libraries = ["libprotobuf.so"],
+        package = "libprotobuf-dev protobuf-compiler",
+        programs = ["protoc"],
+    )
+    debian_library(
+        name = "debian_benchmark",
+        headers = ["benchmark"],
+        libraries = ["libbenchmark.so"],
+        package = "libbenchmark-dev",
+    )
+    debian_library(
+        name = "debian_gflags",
+        headers = ["gflags"],
+        libraries = ["libgflags.so"],
+        package = "libgflags-dev",
+    )
+    debian_library(
+        name = "debian_glog",
+        headers = ["glog"],
+        libraries = ["libglog.so"],
+        package = "libgoogle-glog-dev",
+    )
+    debian_library(
+        name = "debian_gtest",
+        headers = ["gmock", "gtest"],
+        libraries = ["libgmock.a", "libgmock_main.a", "libgtest.a"],
+        package = "libgtest-dev libgmock-dev",
+    )
+    debian_library(
+        name = "debian_hwy",
+        headers = ["hwy"],
+        libraries = ["libhwy.so"],
+        package = "libhwy-dev",
+    )
+    debian_library(
+        name = "debian_nlohmann_json",
+        headers = ["nlohmann"],
+        package = "nlohmann-json3-dev",
+    )
+    debian_library(
+        name = "debian_zlib",
+        headers = ["zlib.h", "zconf.h"],
+        libraries = ["libz.so"],
+        package = "zlib1g-dev",
+    )
