@@ -1,0 +1,59 @@
+#include "core/buffer.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace starling {
+
+int64_t SizeOf(DType type) {
+  switch (type) {
+    case DType::kF64:
+    case DType::kI64:
+      return 8;
+    case DType::kF32:
+    case DType::kI32:
+      return 4;
+    case DType::kF16:
+    case DType::kBF16:
+      return 2;
+    case DType::kByte:
+      return 1;
+  }
+  return 0;
+}
+
+absl::string_view DTypeName(DType type) {
+  switch (type) {
+    case DType::kF32:
+      return "F32";
+    case DType::kF64:
+      return "F64";
+    case DType::kF16:
+      return "F16";
+    case DType::kBF16:
+      return "BF16";
+    case DType::kI32:
+      return "I32";
+    case DType::kI64:
+      return "I64";
+    case DType::kByte:
+      return "U8";
+  }
+  return "?";
+}
+
+namespace {
+constexpr int64_t kAlignment = 128;
+}  // namespace
+
+Arena::Arena(int64_t count, DType type) : count_(count), type_(type) {
+  const int64_t bytes = (count * SizeOf(type) + kAlignment - 1) / kAlignment * kAlignment;
+  if (bytes == 0) return;
+  data_.reset(std::aligned_alloc(kAlignment, bytes));
+  CHECK(data_ != nullptr) << "out of memory: " << bytes << " bytes";
+  std::memset(data_.get(), 0, bytes);
+}
+
+void Arena::Free::operator()(void* data) const { std::free(data); }
+
+}  // namespace starling

@@ -1,0 +1,31 @@
+#include "core/ops/fused_pass.h"
+
+#include "glog/logging.h"
+
+namespace starling::ops::fused_pass_internal {
+namespace {
+
+void CheckLikeX(const FusedPass& pass, const Buffer& buffer) {
+  CHECK(buffer.count == pass.x.count && buffer.type == pass.x.type && buffer.place == pass.x.place)
+      << buffer.count << " x " << DTypeName(buffer.type) << " against " << pass.x.count << " x "
+      << DTypeName(pass.x.type);
+}
+
+}  // namespace
+
+bool Check(const FusedPass& pass, int states) {
+  const auto& [offset, count] = pass.range;
+  CHECK(offset >= 0 && count >= 0 && offset + count <= pass.x.count &&
+        offset % kTensorPadding == 0 && count % kTensorPadding == 0)
+      << "[" << offset << ", +" << count << ") of " << pass.x.count;
+  CHECK(pass.x.type == DType::kF32 || pass.x.type == DType::kF64) << DTypeName(pass.x.type);
+  CHECK(pass.x.place != Place::kDevice) << "no kernels for device memory";
+  CheckLikeX(pass, pass.gradient);
+  if (pass.copy_to.count > 0) CheckLikeX(pass, pass.copy_to);
+  for (const Source& source : pass.mix) CheckLikeX(pass, source.values);
+  CHECK_EQ(static_cast<int>(pass.state.size()), states);
+  for (const Buffer& state : pass.state) CheckLikeX(pass, state);
+  return pass.x.place == Place::kHost;
+}
+
+}  // namespace starling::ops::fused_pass_internal

@@ -1,0 +1,56 @@
+// The one place that touches elements: vector operations on Buffers.
+//
+// All buffers of a call have the same count and type, F32 or F64 (Copy and Zero take any); they
+// may be identical but must not partly overlap. Any count is legal, and any alignment of whole
+// elements. Results have the same bits on every processor and vector width: no fused
+// multiply-add, sums over 16 fixed partial sums that are combined in order. Scalars arrive as
+// doubles and are rounded to the element type once. Kernels are dispatched to the processor's
+// vector unit at run time (Highway); no parallelism: one worker computes on one thread.
+//
+// On Place::kVirtual nothing is touched; Dot and SquaredDistance return 0, AllFinite true.
+// CHECK-fails on mismatched counts or types: callers built the buffers.
+#ifndef CORE_OPS_OPS_H_
+#define CORE_OPS_OPS_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "core/buffer.h"
+
+namespace starling::ops {
+
+// out <- sum_j sources[j].weight * sources[j].values, added in this order. At least one source;
+// `out` may be one of them.
+void WeightedSum(absl::Span<const Source> sources, Buffer out);
+
+// y <- y + a x.
+void Axpy(double a, Buffer x, Buffer y);
+
+// x <- a x.
+void Scale(double a, Buffer x);
+
+// to <- from, bytes as they are.
+void Copy(Buffer from, Buffer to);
+
+// x <- 0.
+void Zero(Buffer x);
+
+// y <- y * x, element by element.
+void Mul(Buffer x, Buffer y);
+
+// y <- y + x: the step of a reduction.
+void Add(Buffer x, Buffer y);
+
+// Returns sum_i x_i y_i, in double for both types. Element i goes to partial sum i mod 16, and
+// the partial sums are added in order.
+double Dot(Buffer x, Buffer y);
+
+// Returns sum_i (x_i - y_i)^2, in double, summed as in Dot.
+double SquaredDistance(Buffer x, Buffer y);
+
+// Whether every element is finite.
+bool AllFinite(Buffer x);
+
+}  // namespace starling::ops
+
+#endif  // CORE_OPS_OPS_H_
