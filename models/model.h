@@ -1,0 +1,95 @@
+// Models: a loss and its gradient over two flat arenas.
+//
+// A model owns no parameters. Parameters x and gradients g live in arenas of layout().size
+// elements that the trainer owns and binds; the model's tensors are views into them, so nobody
+// copies to communicate, and averaged or stashed parameters are evaluated by binding them.
+#ifndef MODELS_MODEL_H_
+#define MODELS_MODEL_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "core/buffer.h"
+#include "core/layout.h"
+#include "core/state.h"
+#include "data/dataset.h"
+
+namespace starling {
+
+// Called once per bucket, in order, when the bucket's gradient is complete.
+using BucketReady = std::function<absl::Status(int bucket)>;
+
+struct StepResult {
+  double loss = 0;  // mean over the batch
+  int64_t examples = 0;
+};
+
+// Sums over examples, so that batches and workers add up.
+struct MetricSums {
+  double loss = 0;     // sum of per-example losses
+  double correct = 0;  // correctly classified examples; stays 0 without classes
+  int64_t examples = 0;
+
+  void Add(const MetricSums& other) {
+    loss += other.loss;
+    correct += other.correct;
+    examples += other.examples;
+  }
+};
+
+class Model {
+ public:
+  static constexpr char kKind[] = "model";
+  struct Context {
+    const DataSpec* data = nullptr;  // not owned; valid while the model is being made
+    DType dtype = DType::kF32;       // of parameters and gradients: F32 or F64
+    int64_t bucket_bytes = 25 << 20;
+    int worker = 0;  // for models whose loss differs per worker (quadratic)
+    int workers = 1;
+    uint64_t seed = 0;
+  };
+
+  virtual ~Model() = default;
+
+  // Tensors in the order in which the backward pass completes them; equal on all workers.
+  virtual const Layout& layout() const = 0;
+
+  // Writes starting values into `x` (layout().size elements), zeros into its padding. The same
+  // for the same stream, whatever is bound.
+  virtual absl::Status Initialize(uint64_t stream, Buffer x) = 0;
+
+  // Uses `x` as parameters and `g` as the place of gradients from now on. Cheap, any time. An
+  // empty `g` means: evaluation only.
+  virtual absl::Status Bind(Buffer x, Buffer g) = 0;
+
+  // Computes the loss of `batch` at x and writes (not adds) its gradient, the mean over the
+  // batch, to g; the padding between tensors gets zeros or stays as it is. `stream` feeds dropout
+  // and the like.
+  //
+  // Calls `ready` for every bucket, in order, as soon as its gradient is complete and this pass
+  // reads its parameters no more: `ready` may already overwrite both. After the first status of
+  // `ready` that is not OK no further bucket is reported and that status is returned; the rest of
+  // g is then undefined.
+  virtual absl::StatusOr<StepResult> ForwardBackward(const Batch& batch, uint64_t stream,
+                                                     const BucketReady& ready) = 0;
+
+  // Adds the metrics of `batch` at x to `sums`. Changes no state.
+  virtual absl::Status Evaluate(const Batch& batch, MetricSums* sums) = 0;
+
+  // State beside the parameters (batch-norm statistics).
+  virtual absl::Status VisitState(StateVisitor* visitor) = 0;
+};
+
+// For implementations of Bind and Initialize: OK if `arena` can hold the elements of `layout` in
+// host memory as `type`; otherwise says what `model` needs for `what` ("x") and what it was given.
+absl::Status CheckArena(absl::string_view model, absl::string_view what, const Layout& layout,
+                        DType type, const Buffer& arena);
+
+}  // namespace starling
+
+#endif  // MODELS_MODEL_H_

@@ -1,0 +1,75 @@
+#include "models/model_testutil.h"
+
+#include <utility>
+
+#include "core/plugin_table.h"
+#include "core/random/random.h"
+#include "core/registry.h"
+#include "core/status.h"
+#include "glog/logging.h"
+#include "google/protobuf/text_format.h"
+
+namespace starling {
+
+DataSpec LabelledSpec(std::vector<int64_t> shape, int64_t classes) {
+  DataSpec spec;
+  spec.fields = {{"image", std::move(shape), DType::kF32}, {"label", {}, DType::kI64}};
+  spec.classes = classes;
+  return spec;
+}
+
+Batch MadeUpBatch(const DataSpec& data, int64_t size, uint64_t stream) {
+  Random random(StreamKey(stream, Purpose::kTest, 0, 0));
+  Batch batch;
+  batch.size = size;
+  for (size_t i = 0; i < data.fields.size(); ++i) {
+    const FieldSpec& field = data.fields[i];
+    const Buffer values = ReserveField(&batch, static_cast<int>(i), size, field.shape, field.type);
+    for (int64_t k = 0; k < values.count; ++k) {
+      if (field.type == DType::kI64) {
+        values.as<int64_t>()[k] = random.Below(data.classes);
+      } else {
+        SetElement(values, k, random.Normal());
+      }
+    }
+  }
+  return batch;
+}
+
+absl::StatusOr<std::unique_ptr<Model>> CreateModel(absl::string_view plugin,
+                                                   absl::string_view config,
+                                                   const Model::Context& context) {
+  ASSIGN_OR_RETURN(const PluginInfo* info, PluginTable::Global().Get(Model::kKind, plugin));
+  std::unique_ptr<google::protobuf::Message> message(info->default_config->New());
+  CHECK(google::protobuf::TextFormat::ParseFromString(std::string(config), message.get()))
+      << config;
+  PluginRef ref;
+  ref.set_name(std::string(plugin));
+  ref.mutable_config()->PackFrom(*message);
+  return Registry<Model>::Global().Create(ref, context);
+}
+
+std::string Bits(const Buffer& values) {
+  return std::string(static_cast<const char*>(values.data), values.bytes());
+}
+
+double GetElement(const Buffer& values, int64_t i) {
+  return values.type == DType::kF32 ? values.as<float>()[i] : values.as<double>()[i];
+}
+
+void SetElement(const Buffer& values, int64_t i, double value) {
+  if (values.type == DType::kF32) {
+    values.as<float>()[i] = static_cast<float>(value);
+  } else {
+    values.as<double>()[i] = value;
+  }
+}
+
+double Pass(Model* model, const Batch& batch, uint64_t stream) {
+  const auto result = model->ForwardBackward(batch, stream, [](int) { return absl::OkStatus(); });
+  CHECK(result.ok()) << result.status();
+  CHECK_EQ(result->examples, batch.size);
+  return result->loss;
+}
+
+}  // namespace starling
