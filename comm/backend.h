@@ -1,0 +1,31 @@
+// Backends: who the workers are and how they talk: threads of this process, MPI ranks, ...
+#ifndef COMM_BACKEND_H_
+#define COMM_BACKEND_H_
+
+#include <functional>
+
+#include "absl/status/status.h"
+#include "comm/communicator.h"
+
+namespace starling {
+
+class Backend {
+ public:
+  static constexpr char kKind[] = "backend";
+  struct Context {
+    int workers = 1;
+    int workers_per_node = 1;
+    int cores = 1;  // workers that may compute at the same time in this process
+  };
+
+  virtual ~Backend() = default;
+
+  // Runs `worker` once for every worker of this process, each on its own thread with its own
+  // communicator, and returns when all have ended. When one returns an error, all others are
+  // aborted; the result is the error that came first, with its worker's number.
+  virtual absl::Status Run(const std::function<absl::Status(Communicator*)>& worker) = 0;
+};
+
+}  // namespace starling
+
+#endif  // COMM_BACKEND_H_

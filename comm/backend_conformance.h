@@ -1,0 +1,49 @@
+// What every backend must do: instantiate this suite in the backend's own test,
+//
+//   INSTANTIATE_TEST_SUITE_P(Threads, BackendConformance,
+//                            testing::ValuesIn(BackendWorlds("threads", {1, 2, 3, 8})),
+//                            BackendWorldName);
+//
+// with the registered name and the numbers of workers to try. A backend whose processes are
+// started from outside (MPI) names the one world that it was started with. All checks are made
+// by the workers themselves, so it does not matter how many of them live in this process.
+#ifndef COMM_BACKEND_CONFORMANCE_H_
+#define COMM_BACKEND_CONFORMANCE_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "comm/communicator.h"
+#include "core/buffer.h"
+#include "gtest/gtest.h"
+
+namespace starling {
+
+struct BackendWorld {
+  std::string backend;
+  int workers = 1;
+};
+
+std::vector<BackendWorld> BackendWorlds(const std::string& backend,
+                                        const std::vector<int>& workers);
+std::string BackendWorldName(const testing::TestParamInfo<BackendWorld>& info);
+
+class BackendConformance : public testing::TestWithParam<BackendWorld> {
+ protected:
+  using WorkerBody = std::function<absl::Status(Communicator*)>;
+
+  int workers() const { return GetParam().workers; }
+
+  // Runs `body` on a new backend of the world under test.
+  absl::Status Run(const WorkerBody& body, int workers_per_node = 1, int cores = 2) const;
+};
+
+// Exchanges and waits.
+absl::Status ExchangeNow(Communicator* comm, const std::vector<Send>& sends,
+                         const std::vector<Receive>& receives, const ExchangeOptions& options = {});
+
+}  // namespace starling
+
+#endif  // COMM_BACKEND_CONFORMANCE_H_

@@ -1,0 +1,5 @@
+"""The plug-ins of this folder; written by `./bazelw run //tools:update_plugins`."""
+
+BACKEND_PLUGINS = [
+    "//comm/threads",
+]

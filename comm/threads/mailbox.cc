@@ -1,0 +1,205 @@
+#include "comm/threads/mailbox.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "glog/logging.h"
+
+namespace starling {
+
+void ComputeSlots::Acquire() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  available_.wait(lock, [this] { return free_ > 0; });
+  --free_;
+}
+
+void ComputeSlots::Release() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    ++free_;
+  }
+  available_.notify_one();
+}
+
+size_t Mailbox::KeyHash::operator()(const MessageKey& key) const {
+  uint64_t hash = static_cast<uint64_t>(key.round) * 0x9e3779b97f4a7c15;
+  hash ^=
+      static_cast<uint64_t>(key.bucket) << 32 | static_cast<uint64_t>(key.stream) << 16 | key.part;
+  return hash * 0xbf58476d1ce4e5b9 >> 7;
+}
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// When `patience` from now is at an end; max() for never.
+SteadyClock::time_point DeadlineAfter(absl::Duration patience) {
+  constexpr int64_t kForeverHours = 1 << 20;  // a century, so that the sum cannot overflow
+  if (patience >= absl::Hours(kForeverHours)) return SteadyClock::time_point::max();
+  return SteadyClock::now() + absl::ToChronoNanoseconds(patience);
+}
+
+}  // namespace
+
+void Mailbox::Post(const std::shared_ptr<Exchanging>& exchange) {
+  exchange->arrivals.resize(exchange->receives.size());
+  exchange->sent.resize(exchange->sends.size());
+  exchange->received.resize(exchange->receives.size());
+  exchange->open = static_cast<int>(exchange->sends.size() + exchange->receives.size());
+  exchange->deadline = DeadlineAfter(exchange->patience);
+  std::vector<Match> matches;
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (size_t i = 0; i < exchange->receives.size(); ++i) {
+    PostReceive(exchange, static_cast<int>(i), &matches);
+  }
+  for (size_t i = 0; i < exchange->sends.size(); ++i) {
+    PostSend(exchange, static_cast<int>(i), &matches);
+  }
+  for (const Match& match : matches) Copy(match, &lock);
+}
+
+void Mailbox::PostSend(const std::shared_ptr<Exchanging>& exchange, int index,
+                       std::vector<Match>* matches) {
+  const Send& send = exchange->sends[index];
+  Waiting& waiting = boxes_[send.to][send.key];
+  for (auto it = waiting.receives.begin(); it != waiting.receives.end(); ++it) {
+    const int from = it->exchange->receives[it->index].from;
+    if (from != exchange->rank && from != kAnyone) continue;
+    matches->push_back({exchange, it->exchange, index, it->index});
+    ++exchange->copying;
+    ++it->exchange->copying;
+    waiting.receives.erase(it);
+    if (waiting.receives.empty() && waiting.sends.empty()) boxes_[send.to].erase(send.key);
+    return;
+  }
+  for (const Waiter& other : waiting.sends) {
+    CHECK_NE(other.exchange->rank, exchange->rank)
+        << "worker " << exchange->rank << " sends " << ToString(send.key) << " to worker "
+        << send.to << " twice";
+  }
+  waiting.sends.push_back({exchange, index});
+}
+
+void Mailbox::PostReceive(const std::shared_ptr<Exchanging>& exchange, int index,
+                          std::vector<Match>* matches) {
+  const Receive& receive = exchange->receives[index];
+  Box& box = boxes_[exchange->rank];
+  Waiting& waiting = box[receive.key];
+  for (auto it = waiting.sends.begin(); it != waiting.sends.end(); ++it) {
+    if (receive.from != it->exchange->rank && receive.from != kAnyone) continue;
+    matches->push_back({it->exchange, exchange, it->index, index});
+    ++exchange->copying;
+    ++it->exchange->copying;
+    waiting.sends.erase(it);
+    if (waiting.receives.empty() && waiting.sends.empty()) box.erase(receive.key);
+    return;
+  }
+  waiting.receives.push_back({exchange, index});
+}
+
+void Mailbox::Copy(const Match& match, std::unique_lock<std::mutex>* lock) {
+  const Send& send = match.sender->sends[match.send];
+  const Receive& receive = match.receiver->receives[match.receive];
+  const bool fits = send.data.bytes() <= receive.into.bytes();
+  if (fits && send.data.count > 0) {
+    lock->unlock();  // `copying` keeps both buffers alive
+    std::memcpy(receive.into.data, send.data.data, send.data.bytes());
+    lock->lock();
+  }
+  if (!fits) {
+    match.receiver->error = absl::StrCat(
+        "worker ", match.receiver->rank, " has room for ", receive.into.bytes(), " bytes of ",
+        ToString(send.key), ", worker ", match.sender->rank, " sent ", send.data.bytes());
+  }
+  match.receiver->arrivals[match.receive] = {match.sender->rank, send.data.count};
+  match.receiver->received[match.receive] = true;
+  match.sender->sent[match.send] = true;
+  for (Exchanging* side : {match.sender.get(), match.receiver.get()}) {
+    --side->copying;
+    --side->open;
+    if (side->open == 0 || (side->cancelled && side->copying == 0)) {
+      wakeups_[side->rank].notify_all();
+    }
+  }
+}
+
+bool Mailbox::Done(const Exchanging& exchange) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return exchange.open == 0 || aborted_.has_value();
+}
+
+absl::Status Mailbox::Wait(const Exchanging& exchange, ComputeSlots* slots) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const auto ready = [&] { return exchange.open == 0 || aborted_.has_value(); };
+  if (!ready()) {
+    lock.unlock();
+    slots->Release();
+    lock.lock();
+    std::condition_variable& wakeup = wakeups_[exchange.rank];
+    if (exchange.deadline == SteadyClock::time_point::max()) {
+      wakeup.wait(lock, ready);
+    } else {
+      wakeup.wait_until(lock, exchange.deadline, ready);
+    }
+    lock.unlock();
+    slots->Acquire();
+    lock.lock();
+  }
+  if (exchange.open == 0) {
+    return exchange.error.empty() ? absl::OkStatus() : absl::InternalError(exchange.error);
+  }
+  if (aborted_.has_value()) return absl::AbortedError(*aborted_);
+  return absl::DeadlineExceededError(absl::StrCat("worker ", exchange.rank, " waited ",
+                                                  absl::FormatDuration(exchange.patience), " for ",
+                                                  Missing(exchange)));
+}
+
+std::string Mailbox::Missing(const Exchanging& exchange) const {
+  std::vector<std::string> missing;
+  for (size_t i = 0; i < exchange.receives.size(); ++i) {
+    const Receive& receive = exchange.receives[i];
+    if (exchange.received[i]) continue;
+    missing.push_back(
+        absl::StrCat(receive.from == kAnyone ? "anyone" : absl::StrCat("worker ", receive.from),
+                     " to send ", ToString(receive.key)));
+  }
+  for (size_t i = 0; i < exchange.sends.size(); ++i) {
+    const Send& send = exchange.sends[i];
+    if (exchange.sent[i]) continue;
+    missing.push_back(absl::StrCat("worker ", send.to, " to take ", ToString(send.key)));
+  }
+  return absl::StrJoin(missing, "; ");
+}
+
+void Mailbox::RemoveFrom(Box* box, const MessageKey& key, const Exchanging* exchange) {
+  const auto found = box->find(key);
+  if (found == box->end()) return;
+  const auto mine = [exchange](const Waiter& post) { return post.exchange.get() == exchange; };
+  found->second.sends.remove_if(mine);
+  found->second.receives.remove_if(mine);
+  if (found->second.sends.empty() && found->second.receives.empty()) box->erase(found);
+}
+
+void Mailbox::Cancel(const std::shared_ptr<Exchanging>& exchange) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (exchange->open == 0) return;
+  for (const Receive& receive : exchange->receives) {
+    RemoveFrom(&boxes_[exchange->rank], receive.key, exchange.get());
+  }
+  for (const Send& send : exchange->sends) {
+    RemoveFrom(&boxes_[send.to], send.key, exchange.get());
+  }
+  exchange->cancelled = true;
+  wakeups_[exchange->rank].wait(lock, [&] { return exchange->copying == 0; });
+}
+
+void Mailbox::Abort(const absl::Status& reason) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (aborted_.has_value()) return;
+  aborted_ = std::string(reason.message());
+  for (std::condition_variable& wakeup : wakeups_) wakeup.notify_all();
+}
+
+}  // namespace starling
