@@ -1,0 +1,246 @@
+#include "optim/algorithm_conformance.h"
+
+#include <cmath>
+#include <cstdint>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "core/registry.h"
+#include "core/status.h"
+#include "optim/create_from_text.h"
+#include "topology/traffic.h"
+
+namespace starling {
+namespace {
+
+using Launch = AlgorithmFacts::Launch;
+
+constexpr int64_t kOneTensor = 1;     // bucket_bytes that make a bucket of every tensor,
+constexpr int64_t kSome = 600;        // ... of some,
+constexpr int64_t kEverything = 1e6;  // ... and one of all
+
+AlgorithmFacts FactsOf(const AlgorithmCase& algorithm) {
+  const auto made = CreateFromText<Algorithm>(algorithm.plugin, algorithm.config);
+  CHECK_OK(made);
+  return (*made)->facts();
+}
+
+TestRun RunOf(const AlgorithmCase& algorithm, const NamedTopology& topology) {
+  TestRun run;
+  run.algorithm = algorithm.plugin;
+  run.config = algorithm.config;
+  run.topology = topology.topology;
+  run.objective = Quadratics::Heterogeneous(topology.topology->size());
+  return run;
+}
+
+// Those that the algorithm is made for.
+std::vector<NamedTopology> Fitting(const AlgorithmCase& algorithm,
+                                   const std::vector<NamedTopology>& topologies) {
+  const AlgorithmFacts needs = FactsOf(algorithm);
+  std::vector<NamedTopology> fitting;
+  for (const NamedTopology& named : topologies) {
+    const TopologyFacts has = named.topology->facts();
+    if (needs.needs_symmetric && !has.symmetric) continue;
+    if (needs.needs_static && has.period != 1) continue;
+    if (!needs.directed_ok && !(has.rows_sum_to_one && has.columns_sum_to_one)) continue;
+    fitting.push_back(named);
+  }
+  return fitting;
+}
+
+// A run that fails gives NaN, which equals nothing.
+TestRunResult Trained(const TestRun& run) {
+  auto result = Train(run);
+  EXPECT_EQ(result.status(), absl::OkStatus());
+  if (result.ok()) return *std::move(result);
+  TestRunResult failed;
+  failed.average.assign(kTestParameters, NAN);
+  failed.x.assign(run.workers(), failed.average);
+  for (auto* bytes : {&failed.bytes_in_begin, &failed.bytes_in_ready, &failed.bytes_in_end}) {
+    bytes->resize(run.steps);
+  }
+  return failed;
+}
+
+std::string Describe(const NamedTopology& topology) {
+  return absl::StrCat(topology.name, " of ", topology.topology->size());
+}
+
+TEST_P(AlgorithmReferenceTest, EqualsTheDenseFormula) {
+  for (int n : {1, 2, 3, 8}) {
+    for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(n))) {
+      TestRun run = RunOf(GetParam(), topology);
+      const Matrix expected = TrainDense(run, GetParam().reference);
+      for (int64_t bucket_bytes : {kOneTensor, kSome, kEverything}) {
+        run.bucket_bytes = bucket_bytes;
+        run.type = DType::kF64;
+        EXPECT_LE(RelativeDifference(Trained(run).x, expected), 1e-12)
+            << Describe(topology) << ", buckets of " << bucket_bytes << " bytes";
+        run.type = DType::kF32;
+        EXPECT_LE(RelativeDifference(Trained(run).x, expected), 1e-6)
+            << Describe(topology) << ", buckets of " << bucket_bytes << " bytes";
+      }
+    }
+  }
+}
+
+TEST_P(AlgorithmReferenceTest, EqualsTheDenseFormulaOnEveryRegisteredTopology) {
+  for (int n : {1, 2, 3, 4, 6, 8}) {
+    for (const NamedTopology& topology : Fitting(GetParam(), RegisteredTopologies(n))) {
+      const TestRun run = RunOf(GetParam(), topology);
+      EXPECT_LE(RelativeDifference(Trained(run).x, TrainDense(run, GetParam().reference)), 1e-12)
+          << Describe(topology);
+    }
+  }
+}
+
+TEST_P(AlgorithmReferenceTest, MixesEveryFewStepsAndInPart) {
+  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(4))) {
+    for (int every_steps : {1, 2, 3}) {
+      for (double gamma : {1.0, 0.6}) {
+        TestRun run = RunOf(GetParam(), topology);
+        run.every_steps = every_steps;
+        run.mixing.gamma = gamma;
+        EXPECT_LE(RelativeDifference(Trained(run).x, TrainDense(run, GetParam().reference)), 1e-12)
+            << Describe(topology) << ", every " << every_steps << ", gamma " << gamma;
+      }
+    }
+  }
+}
+
+// Exact up to rounding, which division by the root of a second moment makes larger.
+TEST_P(AlgorithmReferenceTest, TakesEveryRegisteredOptimizer) {
+  for (const std::string& optimizer : Registry<Optimizer>::Global().Names()) {
+    for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(3))) {
+      TestRun run = RunOf(GetParam(), topology);
+      run.optimizer = optimizer;
+      EXPECT_LE(RelativeDifference(Trained(run).x, TrainDense(run, GetParam().reference)), 1e-10)
+          << optimizer << ", " << Describe(topology);
+    }
+  }
+}
+
+TEST_P(AlgorithmConformanceTest, BitsDependNeitherOnBucketsNorOnOverlap) {
+  for (int n : {2, 5}) {
+    for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(n))) {
+      TestRun run = RunOf(GetParam(), topology);
+      run.type = DType::kF32;
+      run.every_steps = n == 2 ? 1 : 2;
+      const Matrix expected = Trained(run).x;
+      for (bool overlap : {true, false}) {
+        for (int64_t bucket_bytes : {kOneTensor, kSome, kEverything}) {
+          run.mixing.overlap = overlap;
+          run.bucket_bytes = bucket_bytes;
+          EXPECT_TRUE(SameBits(Trained(run).x, expected))
+              << Describe(topology) << ", overlap " << overlap << ", buckets of " << bucket_bytes;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(AlgorithmConformanceTest, EstimatingAndRestartingChangeNoBits) {
+  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(3))) {
+    for (const std::string& optimizer : Registry<Optimizer>::Global().Names()) {
+      TestRun run = RunOf(GetParam(), topology);
+      run.type = DType::kF32;
+      run.bucket_bytes = kSome;
+      run.optimizer = optimizer;
+      run.every_steps = 2;
+      const Matrix expected = Trained(run).x;
+      for (int every : {1, 3}) {
+        run.estimate_every = every;
+        EXPECT_TRUE(SameBits(Trained(run).x, expected))
+            << Describe(topology) << ", estimates every " << every << ", " << optimizer;
+      }
+      run.estimate_every = 0;
+      for (int after : {1, 5, 6}) {
+        run.restart_after = after;
+        EXPECT_TRUE(SameBits(Trained(run).x, expected))
+            << Describe(topology) << ", restart after " << after << ", " << optimizer;
+      }
+    }
+  }
+}
+
+// Without gradients nothing but mixing happens, and the average of doubly stochastic mixing stays.
+TEST_P(AlgorithmConformanceTest, KeepsTheAverage) {
+  for (int n : {1, 2, 3, 8}) {
+    std::vector<NamedTopology> topologies = TestTopologies(n);
+    for (const NamedTopology& topology : RegisteredTopologies(n)) topologies.push_back(topology);
+    for (const NamedTopology& topology : Fitting(GetParam(), topologies)) {
+      TestRun run = RunOf(GetParam(), topology);
+      run.x0 = run.objective.center;
+      for (auto& row : run.objective.curvature) row.assign(row.size(), 0);
+      EXPECT_LE(RelativeDifference({Trained(run).average}, {MeanRow(run.x0)}), 1e-12)
+          << Describe(topology);
+    }
+  }
+}
+
+TEST_P(AlgorithmConformanceTest, EqualParametersStayEqualWhereClaimed) {
+  if (!FactsOf(GetParam()).equals_mean_gradient) GTEST_SKIP() << "not claimed";
+  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(3))) {
+    const TestRun run = RunOf(GetParam(), topology);
+    const Matrix x = Trained(run).x;
+    for (const auto& row : x) EXPECT_TRUE(SameBits({row}, {x[0]})) << Describe(topology);
+    // ... and are those of one worker that descends the mean objective.
+    TestRun alone = run;
+    alone.objective = run.objective.Mean();
+    alone.topology = TestTopologies(1)[0].topology;
+    EXPECT_LE(RelativeDifference({x[0]}, Trained(alone).x), 1e-12) << Describe(topology);
+  }
+}
+
+// Who claims to be deterministic gives the same bits again, without a reference to hold it to.
+TEST_P(AlgorithmConformanceTest, RepeatsItselfWhereClaimed) {
+  if (!FactsOf(GetParam()).deterministic) GTEST_SKIP() << "not claimed";
+  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(8))) {
+    TestRun run = RunOf(GetParam(), topology);
+    run.type = DType::kF32;
+    EXPECT_TRUE(SameBits(Trained(run).x, Trained(run).x)) << Describe(topology);
+  }
+}
+
+// In the middle of a run: exchanges start where the facts say, and carry what they say.
+TEST_P(AlgorithmConformanceTest, SendsWhenAndWhatIsClaimed) {
+  constexpr int kWorkers = 4;
+  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(kWorkers))) {
+    const TestRun run = RunOf(GetParam(), topology);
+    const TestRunResult result = Trained(run);
+    const AlgorithmFacts& facts = result.facts;
+    for (int step = 1; step + 1 < run.steps; ++step) {
+      EXPECT_EQ(result.bytes_in_begin[step] > 0, facts.launch == Launch::kStepBegin);
+      if (facts.launch == Launch::kBucketReady) {
+        EXPECT_GT(result.bytes_in_ready[step], 0);
+      }
+    }
+    const auto sum = [](const std::vector<int64_t>& bytes) {
+      return std::accumulate(bytes.begin(), bytes.end(), int64_t{0});
+    };
+    const int64_t sent =
+        sum(result.bytes_in_begin) + sum(result.bytes_in_ready) + sum(result.bytes_in_end);
+    if (facts.launch == Launch::kNever) {
+      EXPECT_EQ(sent, 0);
+      continue;
+    }
+    std::vector<int> everyone(kWorkers);
+    std::iota(everyone.begin(), everyone.end(), 0);
+    const double model_bytes = 8.0 * TestLayout(1, run.type).size;
+    double predicted = 0;
+    for (int64_t step = 0; step < run.steps; ++step) {
+      const MixingRound round = facts.needs_topology
+                                    ? run.topology->Round(step)
+                                    : MixingRound::FromGroups(kWorkers, {everyone});
+      for (double bytes : TrafficOfRound(round, 2, model_bytes).worker_bytes) {
+        predicted += facts.vectors_per_message * bytes;
+      }
+    }
+    EXPECT_NEAR(static_cast<double>(sent), predicted, 1e-6 * predicted) << Describe(topology);
+  }
+}
+
+}  // namespace
+}  // namespace starling

@@ -1,0 +1,19 @@
+"""The plug-ins of this folder; written by `./bazelw run //tools:update_plugins`."""
+
+ALGORITHM_PLUGINS = [
+    "//optim/allreduce",
+    "//optim/gossip",
+]
+
+OPTIMIZER_PLUGINS = [
+    "//optim/accum_adam",
+    "//optim/adam",
+    "//optim/sgd",
+]
+
+SCHEDULE_PLUGINS = [
+    "//optim/constant",
+    "//optim/cosine",
+    "//optim/inverse_sqrt",
+    "//optim/step",
+]

@@ -1,0 +1,69 @@
+// What a worker's algorithm finds around it, and what it is told about a step.
+#ifndef OPTIM_WORKER_H_
+#define OPTIM_WORKER_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "comm/communicator.h"
+#include "comm/compressor.h"
+#include "core/layout.h"
+#include "core/random/random.h"
+#include "optim/optimizer.h"
+#include "topology/topology.h"
+
+namespace starling {
+
+// Who takes part, by rank. The world starts complete.
+struct Membership {
+  int64_t epoch = 0;  // counts changes
+  std::vector<bool> alive;
+};
+
+// The switches `mixing { ... }`, which every mixing algorithm shares. Overlap never changes bits.
+struct MixingOptions {
+  bool overlap = true;  // false: wait for an exchange right where it is started
+  double gamma = 1.0;   // W' = gamma W + (1 - gamma) I
+  absl::Duration deadline = absl::InfiniteDuration();  // of one exchange
+};
+
+// Services for one worker's algorithm. Nothing is owned; all outlive the algorithm.
+struct Worker {
+  int id = 0;
+  int count = 1;
+  uint64_t seed = 0;
+  Communicator* comm = nullptr;
+  const Topology* topology = nullptr;  // null for algorithms that take none
+  Optimizer* optimizer = nullptr;
+  const Layout* layout = nullptr;
+  Compressor* compressor = nullptr;  // null: none
+  MixingOptions mixing;
+
+  // The random stream of this worker for `purpose` at `step`.
+  uint64_t stream(Purpose purpose, int64_t step) const {
+    return StreamKey(seed, purpose, id, step);
+  }
+};
+
+struct StepInfo {
+  int64_t step = 0;
+  bool mixes = true;  // whether parameters are mixed in this step (mixing.every_steps)
+  int64_t round = 0;  // the topology's round if it does
+
+  // The round that the next step will mix with, for starting its exchange early; absent when the
+  // next step does not mix or may not come (the run's last step).
+  std::optional<int64_t> next_round;
+
+  double lr = 0;                      // scheduled
+  double lr_max = 0;                  // largest of the run: the optimizer's own
+  int phase = 0;                      // for algorithms with phases
+  const Membership* alive = nullptr;  // null: everyone
+  Queue* queue = nullptr;
+};
+
+}  // namespace starling
+
+#endif  // OPTIM_WORKER_H_
