@@ -1,0 +1,58 @@
+// Measuring a running training without changing it: the average model, the consensus distance and
+// evaluations. All of it is collective: every worker calls it at the same step. Messages count as
+// measurement traffic.
+#ifndef EXPERIMENTS_EVALUATOR_H_
+#define EXPERIMENTS_EVALUATOR_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "comm/communicator.h"
+#include "data/dataset.h"
+#include "experiments/monitor.h"
+#include "models/model.h"
+#include "optim/algorithm.h"
+
+namespace starling {
+
+class Evaluator {
+ public:
+  // Nothing is owned. x is what the worker trains.
+  Evaluator(Communicator* comm, const Dataset* dataset, Model* model, Algorithm* algorithm,
+            Buffer x, absl::Duration deadline);
+
+  // Recomputes the average model: sum of all workers' numerators over the sum of their weights.
+  absl::Status UpdateAverage();
+
+  // sqrt( 1/n sum_i ||x_i - x_bar||^2 ), with x_i what worker i's Estimate stands for
+  // (numerator / weight). Call UpdateAverage first.
+  absl::StatusOr<double> ConsensusDistance();
+
+  // Evaluates the average model (each worker a share of the split) and every worker's own model
+  // (on the whole split). Leaves the model bound to (average, nothing): the caller re-binds.
+  absl::StatusOr<Evaluation> Evaluate(Split split);
+
+  // values[r] <- what worker r has in `own`, for all r.
+  absl::StatusOr<std::vector<double>> Gather(double own);
+
+ private:
+  absl::Status SumOverWorkers(Buffer values);
+  absl::StatusOr<MetricSums> EvaluateRange(Split split, int64_t begin, int64_t end);
+
+  Communicator* comm_;
+  const Dataset* dataset_;
+  Model* model_;
+  Algorithm* algorithm_;
+  Buffer x_;
+  absl::Duration deadline_;
+  std::vector<int> everyone_;
+  Arena own_, average_;
+  int64_t round_ = 0;  // of measurements: tells their messages apart
+  Batch batch_;
+};
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_EVALUATOR_H_

@@ -1,0 +1,112 @@
+// The monitor: where the workers of this process meet the outside world. It collects what they
+// report, decides at which step all of them stop, shows progress and feeds the metric sinks.
+#ifndef EXPERIMENTS_MONITOR_H_
+#define EXPERIMENTS_MONITOR_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "core/run/metrics.h"
+#include "core/run/run_directory.h"
+#include "experiments/plan.h"
+#include "experiments/progress.h"
+
+namespace starling {
+
+// What one worker reports of one step.
+struct StepReport {
+  double loss = 0;
+  double lr = 0;
+  double seconds = 0;      // of the step, measurements not counted
+  int64_t bytes_sent = 0;  // training traffic so far
+};
+
+// One evaluation: the averaged model, and the workers' own models beside it.
+struct Evaluation {
+  double loss = 0;
+  std::optional<double> accuracy;                    // absent where there are no classes
+  std::vector<double> worker_loss, worker_accuracy;  // by rank; the latter may be empty
+};
+
+// What the whole run came to.
+struct RunResult {
+  RunStatus status = RunStatus::kRunning;
+  std::string message;  // why, if it did not end well
+  int64_t steps = 0;
+  double wall_seconds = 0;
+  double train_loss = 0;  // mean over the workers and over the steps of the last epoch
+  double consensus_distance = 0;
+  int64_t bytes_sent = 0;  // sum over the workers
+  bool evaluated = false;
+  Evaluation test;
+  uint64_t state_digest = 0;
+};
+
+// Thread-safe. Must be the same for all workers of the process.
+class Monitor {
+ public:
+  // `progress` and the sinks get everything in order of steps. Nothing is owned but the sinks.
+  Monitor(const Plan* plan, Progress* progress, std::vector<std::unique_ptr<MetricSink>> sinks);
+
+  // Before every step of every worker. False: the run ends before this step, for all workers.
+  bool Enter(int worker, int64_t step);
+
+  // After every step of every worker. A loss that is not finite ends the run.
+  absl::Status Report(int worker, int64_t step, const StepReport& report);
+
+  // Measurements of the whole world, reported by worker 0.
+  absl::Status ReportConsensus(int64_t step, double distance);
+  absl::Status ReportEvaluation(int64_t step, Split split, const Evaluation& evaluation);
+
+  // Ends the run after the steps under way: all workers make the same number of steps.
+  void RequestStop();
+
+  // Whether train.max_seconds ended the run: an end as planned, unlike a requested stop. The same
+  // for all workers once Enter has returned false.
+  bool out_of_time() const;
+
+  // The run's outcome as far as the monitor knows it.
+  RunResult Result() const;
+
+  absl::Status Flush();
+
+ private:
+  struct Window {  // steps since the last metric record
+    double loss = 0, seconds = 0;
+    int64_t steps = 0;
+  };
+
+  absl::Status CompleteStep(int64_t step);  // all workers have reported it
+  MetricRecord Record(int64_t step) const;
+  absl::Status Emit(const MetricRecord& record);
+
+  const Plan* plan_;
+  Progress* progress_;
+  std::vector<std::unique_ptr<MetricSink>> sinks_;
+  const double start_seconds_;
+  std::atomic<bool> stop_requested_{false};
+
+  mutable std::mutex mutex_;
+  std::vector<int64_t> entered_;                   // last step each worker has begun
+  int64_t stop_step_ = INT64_MAX;                  // no worker begins this step or a later one
+  bool out_of_time_ = false;                       // why
+  std::vector<std::vector<StepReport>> reported_;  // by worker: steps from complete_ on
+  int64_t complete_ = 0;                           // steps that all workers have reported
+  std::vector<double> step_loss_;                  // mean over the workers, by step
+  Window window_;
+  double consensus_distance_ = 0;
+  int64_t bytes_sent_ = 0;
+  int diverged_worker_ = -1;
+  int64_t diverged_step_ = 0;
+  double diverged_loss_ = 0;
+};
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_MONITOR_H_

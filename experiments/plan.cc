@@ -1,0 +1,259 @@
+#include "experiments/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/config/resolve.h"
+#include "core/registry.h"
+#include "core/status.h"
+
+namespace starling {
+namespace {
+
+// The legal numbers nearest to `value` that `divisor` divides, in words.
+std::string NearestMultiples(int64_t value, int64_t divisor) {
+  const int64_t below = value / divisor * divisor;
+  if (below == 0) return absl::StrCat(divisor);
+  return absl::StrCat(below, " or ", below + divisor);
+}
+
+void Add(std::vector<Problem>* problems, absl::string_view path, std::string message) {
+  problems->push_back({std::string(path), std::move(message)});
+}
+
+void CheckTrain(const Experiment& config, std::vector<Problem>* problems) {
+  const Train& train = config.train();
+  const int64_t workers = config.workers();
+  if (!train.has_epochs() && !train.has_max_steps()) {
+    Add(problems, "train",
+        "train.epochs and train.max_steps are both missing; give one, e.g. train { epochs: 2 }");
+  }
+  if (train.has_global_batch_size() && train.global_batch_size() % workers != 0) {
+    Add(problems, "train.global_batch_size",
+        absl::StrCat("train.global_batch_size is ", train.global_batch_size(), ", which ", workers,
+                     " workers do not divide; nearest: ",
+                     NearestMultiples(train.global_batch_size(), workers)));
+  } else if (train.has_global_batch_size() && train.has_local_batch_size() &&
+             train.global_batch_size() != train.local_batch_size() * workers) {
+    Add(problems, "train.global_batch_size",
+        absl::StrCat("train.global_batch_size is ", train.global_batch_size(), ", but ", workers,
+                     " workers with train.local_batch_size ", train.local_batch_size(), " make ",
+                     train.local_batch_size() * workers, "; give only one of the two"));
+  }
+  if (!train.has_global_batch_size() && !train.has_local_batch_size()) {
+    Add(problems, "train",
+        "train.global_batch_size and train.local_batch_size are both missing; give one, e.g. "
+        "train { global_batch_size: 256 }");
+  }
+  const int64_t local =
+      train.has_local_batch_size() ? train.local_batch_size() : train.global_batch_size() / workers;
+  if (local % train.micro_batches() != 0) {
+    Add(problems, "train.micro_batches",
+        absl::StrCat("train.micro_batches is ", train.micro_batches(),
+                     ", which does not divide the ", local, " examples of a worker's batch"));
+  }
+  if (config.mixing().staleness() != 0) {
+    Add(problems, "mixing.staleness",
+        absl::StrCat("mixing.staleness is ", config.mixing().staleness(),
+                     "; no linked algorithm mixes stale values: it must be 0"));
+  }
+  if (config.compression().name() != "none") {
+    Add(problems, "compression.name",
+        absl::StrCat("compression.name is \"", config.compression().name(),
+                     "\"; this build has: none"));
+  }
+}
+
+absl::StatusOr<AlgorithmFacts> FactsOf(const Experiment& config) {
+  ASSIGN_OR_RETURN(auto algorithm, Registry<Algorithm>::Global().Create(config.algorithm(), {}));
+  return algorithm->facts();
+}
+
+// Drops what the algorithm has no use for; says so.
+void DropUnused(const AlgorithmFacts& facts, Experiment* config, std::vector<std::string>* notes) {
+  if (facts.needs_topology) return;
+  const std::string algorithm = absl::StrCat("algorithm \"", config->algorithm().name(), "\"");
+  if (config->has_topology()) {
+    notes->push_back(absl::StrCat(algorithm, " takes no topology: \"", config->topology().name(),
+                                  "\" is dropped"));
+    config->clear_topology();
+  }
+  Mixing* mixing = config->mutable_mixing();
+  if (mixing->every_steps() != 1) {
+    notes->push_back(absl::StrCat(algorithm, " does not mix: mixing.every_steps ",
+                                  mixing->every_steps(), " is dropped"));
+    mixing->set_every_steps(1);
+  }
+  if (mixing->gamma() != 1) {
+    notes->push_back(
+        absl::StrCat(algorithm, " does not mix: mixing.gamma ", mixing->gamma(), " is dropped"));
+    mixing->set_gamma(1);
+  }
+}
+
+// Adds to an error the field it belongs to, and where that came from.
+class In {
+ public:
+  In(const TextLocations& locations, absl::string_view field)
+      : context_(absl::StrCat(locations.Find(field), locations.Find(field).empty() ? "" : ": ",
+                              field)) {}
+
+  template <typename T>
+  absl::StatusOr<T> operator()(absl::StatusOr<T> value) const {
+    if (!value.ok()) return WithContext(value.status(), context_);
+    return value;
+  }
+
+ private:
+  std::string context_;
+};
+
+// What plain mixing of a changing average needs: otherwise the average drifts unnoticed.
+absl::Status CheckWeights(const Plan& plan) {
+  const TopologyFacts facts = plan.topology->facts();
+  if (plan.facts.directed_ok || (facts.rows_sum_to_one && facts.columns_sum_to_one)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("topology: algorithm \"", plan.config.algorithm().name(),
+                   "\" needs weights whose rows and columns sum to one; those of \"",
+                   plan.config.topology().name(), "\" do not"));
+}
+
+}  // namespace
+
+absl::Status ResolveExperiment(const TextLocations& locations, Experiment* config,
+                               std::vector<std::string>* notes) {
+  std::vector<Problem> problems;
+  ResolveDefaults(config);
+  ValidateRules(*config, "", &problems);
+  if (!config->has_workers_per_node()) config->set_workers_per_node(config->workers());
+  if (config->metric_sink().empty()) {
+    for (const PluginInfo* sink : PluginTable::Global().List("metric_sink")) {
+      config->add_metric_sink()->set_name(sink->facts.name);
+    }
+  }
+  ResolvePlugins(config, "", &problems);
+  for (const char* kind : {"model", "dataset"}) {
+    const auto* field = Experiment::descriptor()->FindFieldByName(kind);
+    if (!config->GetReflection()->HasField(*config, field)) {
+      Add(&problems, kind,
+          absl::StrCat(kind, " is missing; `starling list ", kind, "` prints the choice"));
+    }
+  }
+  if (problems.empty()) {
+    CheckTrain(*config, &problems);
+    ASSIGN_OR_RETURN(const AlgorithmFacts facts, FactsOf(*config));
+    DropUnused(facts, config, notes);
+    if (facts.needs_topology && !config->has_topology()) {
+      Add(&problems, "topology",
+          absl::StrCat("topology is missing, and algorithm \"", config->algorithm().name(),
+                       "\" needs one; `starling list topology` prints the choice"));
+    }
+  }
+  return ProblemsStatus(problems, locations);
+}
+
+absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
+                                               const TextLocations& locations) {
+  auto plan = std::make_unique<Plan>();
+  plan->config = config;
+  const Train& train = config.train();
+  const int workers = config.workers();
+  plan->dtype = train.dtype() == Train::F64 ? DType::kF64 : DType::kF32;
+  plan->local_batch_size =
+      train.has_local_batch_size() ? train.local_batch_size() : train.global_batch_size() / workers;
+  ASSIGN_OR_RETURN(plan->facts, In(locations, "algorithm")(FactsOf(config)));
+  if (plan->facts.needs_topology) {
+    ASSIGN_OR_RETURN(plan->topology,
+                     In(locations, "topology")(Registry<Topology>::Global().Create(
+                         config.topology(), {workers, config.workers_per_node(), config.seed()})));
+    RETURN_IF_ERROR(CheckWeights(*plan));
+  }
+  ASSIGN_OR_RETURN(plan->dataset, In(locations, "dataset")(Registry<Dataset>::Global().Create(
+                                      config.dataset(), {config.seed(), workers})));
+  Partition::Context owners;
+  owners.workers = workers;
+  owners.seed = config.seed();
+  owners.examples = plan->dataset->size(Split::kTrain);
+  owners.labels = plan->dataset->labels(Split::kTrain);
+  owners.classes = plan->dataset->spec().classes;
+  ASSIGN_OR_RETURN(auto partition, In(locations, "partition")(Registry<Partition>::Global().Create(
+                                       config.partition(), owners)));
+  ASSIGN_OR_RETURN(plan->assignment, In(locations, "partition")(partition->Assign()));
+
+  plan->steps_per_epoch = owners.examples / plan->global_batch_size();
+  if (plan->steps_per_epoch == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("train: a global batch of ", plan->global_batch_size(), " is more than the ",
+                     owners.examples, " training examples of \"", config.dataset().name(), "\""));
+  }
+  plan->steps = train.has_max_steps() ? train.max_steps() : INT64_MAX;
+  if (train.has_epochs()) {
+    const double by_epochs = std::ceil(train.epochs() * plan->steps_per_epoch);
+    plan->steps = std::min(plan->steps, static_cast<int64_t>(by_epochs));
+  }
+  plan->eval_every_steps =
+      train.has_eval_every_steps() ? train.eval_every_steps() : plan->steps_per_epoch;
+  ASSIGN_OR_RETURN(plan->schedule, In(locations, "schedule")(Registry<Schedule>::Global().Create(
+                                       config.schedule(), {plan->steps, plan->steps_per_epoch})));
+
+  // One worker's parts, made now so that what is wrong with them is said before anything runs.
+  ASSIGN_OR_RETURN(const WorkerParts parts, MakeWorkerParts(*plan, 0));
+  plan->parameters = parts.model->layout().parameters();
+  plan->buckets = static_cast<int64_t>(parts.model->layout().buckets.size());
+  if (plan->facts.own_local_rule && parts.optimizer->has_momentum()) {
+    return absl::InvalidArgumentError(absl::StrCat("optimizer: algorithm \"",
+                                                   config.algorithm().name(),
+                                                   "\" has momentum of its own and "
+                                                   "takes plain sgd, not \"",
+                                                   config.optimizer().name(), "\" with momentum"));
+  }
+  return plan;
+}
+
+absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker) {
+  const Experiment& config = plan.config;
+  WorkerParts parts;
+  Model::Context context;
+  context.data = &plan.dataset->spec();
+  context.dtype = plan.dtype;
+  context.bucket_bytes =
+      std::max<int64_t>(1, std::llround(config.train().bucket_mb() * (int64_t{1} << 20)));
+  context.worker = worker;
+  context.workers = config.workers();
+  context.seed = config.seed();
+  ASSIGN_OR_RETURN(parts.model, Registry<Model>::Global().Create(config.model(), context));
+  ASSIGN_OR_RETURN(parts.optimizer, Registry<Optimizer>::Global().Create(config.optimizer(), {}));
+  ASSIGN_OR_RETURN(parts.algorithm, Registry<Algorithm>::Global().Create(config.algorithm(), {}));
+  return parts;
+}
+
+std::string PlanText(const Plan& plan) {
+  const Experiment& config = plan.config;
+  const int nodes = (config.workers() + config.workers_per_node() - 1) / config.workers_per_node();
+  std::string text = absl::StrCat(
+      config.name(), ": ", config.workers(), " workers on ", nodes, nodes == 1 ? " node" : " nodes",
+      ", backend ", config.backend().name(), "\n  ", config.model().name(), " (", plan.parameters,
+      " parameters in ", plan.buckets, plan.buckets == 1 ? " bucket" : " buckets", ") on ",
+      config.dataset().name(), ", partition ", config.partition().name(), "\n  ",
+      config.algorithm().name(), " + ", config.optimizer().name());
+  if (plan.topology != nullptr) {
+    const TopologyFacts facts = plan.topology->facts();
+    absl::StrAppend(&text, " over ", config.topology().name(), " (period ", facts.period,
+                    facts.exact_after > 0 ? absl::StrCat(", exact after ", facts.exact_after) : "",
+                    ")");
+  }
+  absl::StrAppend(&text, "\n  ", plan.steps, " steps of ", plan.global_batch_size(), " examples (",
+                  plan.local_batch_size, " per worker), ", plan.steps_per_epoch,
+                  " steps per epoch\n");
+  if (!plan.assignment.shared && plan.dataset->spec().classes > 0) {
+    absl::StrAppend(&text, ClassTable(plan.assignment, plan.dataset->labels(Split::kTrain),
+                                      plan.dataset->spec().classes, /*max_lines=*/16));
+  }
+  return text;
+}
+
+}  // namespace starling

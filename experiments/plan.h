@@ -1,0 +1,71 @@
+// The plan of a training: a resolved experiment, checked as a whole, and everything that its
+// workers share.
+#ifndef EXPERIMENTS_PLAN_H_
+#define EXPERIMENTS_PLAN_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "comm/backend.h"
+#include "core/buffer.h"
+#include "core/config/problem.h"
+#include "data/dataset.h"
+#include "data/partition.h"
+#include "experiments/experiment.pb.h"
+#include "models/model.h"
+#include "optim/algorithm.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+#include "topology/topology.h"
+
+namespace starling {
+
+// Shared by the workers of this process; thread-safe to read.
+struct Plan {
+  Experiment config;  // resolved: every field and every plug-in's config spelt out
+  DType dtype = DType::kF32;
+  int64_t local_batch_size = 0;
+  int64_t steps_per_epoch = 0;
+  int64_t steps = 0;             // of the whole run
+  int64_t eval_every_steps = 0;  // 0: only at the end
+
+  std::unique_ptr<Topology> topology;  // null if the algorithm takes none
+  std::unique_ptr<Dataset> dataset;
+  std::unique_ptr<Schedule> schedule;
+  Assignment assignment;
+
+  AlgorithmFacts facts;
+  int64_t parameters = 0;
+  int64_t buckets = 0;
+
+  int64_t global_batch_size() const { return local_batch_size * config.workers(); }
+};
+
+// Fills in what the config leaves open and drops what does not apply, with one line in `notes` for
+// each thing dropped. INVALID_ARGUMENT: every problem on a line of its own, with the place in
+// `locations` that its value comes from.
+absl::Status ResolveExperiment(const TextLocations& locations, Experiment* config,
+                               std::vector<std::string>* notes);
+
+// Makes what the workers share and checks that all of it fits together. `config` is resolved.
+// Errors: as ResolveExperiment, and those of files that cannot be read.
+absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
+                                               const TextLocations& locations);
+
+// What one worker owns.
+struct WorkerParts {
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<Algorithm> algorithm;
+};
+absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker);
+
+// The plan in words, for `train --dry_run` and the beginning of a run: at most 80 columns.
+std::string PlanText(const Plan& plan);
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_PLAN_H_

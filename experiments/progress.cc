@@ -1,0 +1,69 @@
+#include "experiments/progress.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/clock.h"
+#include "experiments/monitor.h"
+
+namespace starling {
+
+std::string StepText(const ProgressLine& line, bool with_bar) {
+  std::string text;
+  if (with_bar) {
+    constexpr int kBar = 8;
+    const int filled = static_cast<int>(kBar * line.step / std::max<int64_t>(line.steps, 1));
+    for (int i = 0; i < kBar; ++i) text += i < filled ? "█" : "░";
+    text += " ";
+  }
+  absl::StrAppendFormat(&text, "%d/%d loss %.4f lr %.2g %.0f/s %.1f ms/step consensus %.2g",
+                        line.step, line.steps, line.loss, line.lr, line.samples_per_second,
+                        line.ms_per_step, line.consensus_distance);
+  return text;
+}
+
+std::string EvaluationText(int64_t step, Split split, const Evaluation& evaluation,
+                           double consensus_distance) {
+  const bool classes = evaluation.accuracy.has_value();
+  const auto& spread = classes ? evaluation.worker_accuracy : evaluation.worker_loss;
+  const auto [low, high] = std::minmax_element(spread.begin(), spread.end());
+  const std::string where =
+      absl::StrFormat("%s at step %d: averaged model", SplitName(split), step);
+  if (classes) {
+    return absl::StrFormat(
+        "%s %.4f (loss %.4f),\n  over the workers %.4f-%.4f, consensus distance %.3g", where,
+        *evaluation.accuracy, evaluation.loss, *low, *high, consensus_distance);
+  }
+  return absl::StrFormat("%s loss %.6g,\n  over the workers %.6g-%.6g, consensus distance %.3g",
+                         where, evaluation.loss, *low, *high, consensus_distance);
+}
+
+void Progress::Step(const ProgressLine& line) {
+  const double now = WallClock().NowSeconds();
+  const bool last = line.step == line.steps;
+  if (!last && now - last_shown_seconds_ < (live_ ? 0.1 : 2.0)) return;
+  last_shown_seconds_ = now;
+  if (live_) {
+    std::fprintf(out_, "\r\033[K%s", StepText(line, /*with_bar=*/true).c_str());
+    line_open_ = true;
+  } else {
+    std::fprintf(out_, "%s\n", StepText(line, /*with_bar=*/false).c_str());
+  }
+  std::fflush(out_);
+}
+
+void Progress::Evaluated(int64_t step, Split split, const Evaluation& evaluation,
+                         double consensus_distance) {
+  Finish();
+  std::fprintf(out_, "%s\n", EvaluationText(step, split, evaluation, consensus_distance).c_str());
+  std::fflush(out_);
+}
+
+void Progress::Finish() {
+  if (line_open_) std::fprintf(out_, "\n");
+  line_open_ = false;
+  std::fflush(out_);
+}
+
+}  // namespace starling

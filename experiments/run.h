@@ -1,0 +1,39 @@
+// One run: a plan, trained on its backend, recorded in its run directory.
+#ifndef EXPERIMENTS_RUN_H_
+#define EXPERIMENTS_RUN_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/run/run_directory.h"
+#include "experiments/monitor.h"
+#include "experiments/plan.h"
+
+namespace starling {
+
+struct RunOptions {
+  int cores = 1;                          // workers that compute at the same time
+  std::vector<std::string> command_line;  // for the record
+  std::string commit;                     // of the source this binary was built from
+  bool dirty = false;
+  Progress* progress = nullptr;  // not owned
+
+  // Called with the run's monitor before training and with null after it, so that someone can
+  // stop the run meanwhile.
+  std::function<void(Monitor*)> watch;
+};
+
+// Trains. Whatever happens, the directory says it: STATUS, and summary.json with the reason. A
+// status that is not OK means that the run failed (or could not be recorded).
+absl::StatusOr<RunResult> RunTraining(const Plan& plan, const RunDirectory& directory,
+                                      const RunOptions& options);
+
+// summary.json: numbers that are missing or not finite are null.
+std::string SummaryJson(const Experiment& config, const RunResult& result);
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_RUN_H_

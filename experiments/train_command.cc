@@ -1,0 +1,343 @@
+#include "experiments/train_command.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "core/config/text.h"
+#include "core/run/build_stamp.h"
+#include "core/status.h"
+#include "experiments/interrupt.h"
+#include "experiments/run.h"
+#include "gflags/gflags.h"
+
+DEFINE_string(config, "", "the experiment, a text proto");
+DEFINE_string(run_dir, "", "where results go; default: runs/<name>/<date>-<hash>");
+DEFINE_int32(cores, 0, "workers that compute at the same time; default: all cores");
+DEFINE_bool(dry_run, false, "print the resolved config and the plan, train nothing");
+
+namespace starling {
+namespace {
+
+// One run to make: an arm, or the whole experiment.
+struct Job {
+  std::string name;  // of the arm; empty without arms
+  Experiment config;
+  TextLocations locations;
+  std::vector<std::string> notes;
+  std::unique_ptr<Plan> plan;
+};
+
+absl::Status ApplySet(const std::string& assignment, absl::string_view origin, Job* job) {
+  RETURN_IF_ERROR(WithContext(SetField(&job->config, assignment, &job->notes), origin));
+  job->locations.Record(assignment.substr(0, assignment.find('=')),
+                        absl::StrCat(origin, " ", assignment));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Job> LoadBase(const Arguments& arguments, const BuiltInConfig& built_in) {
+  Job base;
+  if (FLAGS_config.empty()) {
+    if (built_in.text.empty()) {
+      return absl::InvalidArgumentError(
+          "--config=FILE is missing; experiments/configs has examples");
+    }
+    RETURN_IF_ERROR(ParseText(built_in.text, built_in.file, &base.config, &base.locations));
+  } else {
+    absl::Status loaded = LoadText(UserPath(FLAGS_config), &base.config, &base.locations);
+    if (!loaded.ok()) return absl::InvalidArgumentError(loaded.message());
+  }
+  for (const std::string& assignment : arguments.set) {
+    RETURN_IF_ERROR(ApplySet(assignment, "--set", &base));
+  }
+  return base;
+}
+
+absl::StatusOr<std::vector<Job>> ExpandArms(const Job& base) {
+  std::vector<Job> jobs;
+  std::set<std::string> names;
+  for (int i = 0; i < base.config.arm_size(); ++i) {
+    const Arm& arm = base.config.arm(i);
+    Job job;
+    job.name = arm.name();
+    job.config = base.config;
+    job.config.clear_arm();
+    job.locations = base.locations;
+    job.notes = base.notes;
+    const std::string where = absl::StrCat("arm[", i, "]");
+    if (arm.name().empty() ||
+        arm.name().find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "0123456789_-.") != std::string::npos ||
+        arm.name()[0] == '.') {
+      return absl::InvalidArgumentError(absl::StrCat(
+          where, ".name is \"", arm.name(), "\"; it names a directory: letters, digits, _ - ."));
+    }
+    if (!names.insert(arm.name()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ".name is \"", arm.name(), "\", as that of an arm before it"));
+    }
+    for (const std::string& assignment : arm.set()) {
+      RETURN_IF_ERROR(ApplySet(assignment, absl::StrCat("arm \"", arm.name(), "\""), &job));
+    }
+    jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+// The config as given, and the runs that it asks for.
+struct Prepared {
+  Experiment config;
+  std::vector<Job> jobs;
+};
+
+// Loads, expands, resolves and plans everything: nothing runs if anything is wrong.
+absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig& built_in) {
+  ASSIGN_OR_RETURN(Job base, LoadBase(arguments, built_in));
+  Prepared prepared;
+  prepared.config = base.config;
+  if (base.config.arm_size() > 0) {
+    ASSIGN_OR_RETURN(prepared.jobs, ExpandArms(base));
+  } else {
+    prepared.jobs.push_back(std::move(base));
+  }
+  for (Job& job : prepared.jobs) {
+    const std::string context = job.name.empty() ? "" : absl::StrCat("arm \"", job.name, "\"");
+    const auto in_arm = [&](const absl::Status& status) {
+      return context.empty() ? status : WithContext(status, context);
+    };
+    RETURN_IF_ERROR(in_arm(ResolveExperiment(job.locations, &job.config, &job.notes)));
+    auto plan = MakePlan(job.config, job.locations);
+    if (!plan.ok()) return in_arm(plan.status());
+    job.plan = *std::move(plan);
+  }
+  return prepared;
+}
+
+// Wrong usage is 2, a machine that refuses is 1.
+int ExitCode(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+int Complain(const absl::Status& status) {
+  std::fprintf(stderr, "starling: %s\n", std::string(status.message()).c_str());
+  return ExitCode(status);
+}
+
+// Who may stop what runs now. The second signal ends the process, with what is written kept valid.
+class Stopper {
+ public:
+  void Watch(Monitor* monitor, const RunDirectory* directory) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    monitor_ = monitor;
+    directory_ = directory;
+    if (requested_ && monitor_ != nullptr) monitor_->RequestStop();
+  }
+  void First() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    requested_ = true;
+    std::fprintf(stderr, "\nstopping after this step; once more to stop now\n");
+    if (monitor_ != nullptr) monitor_->RequestStop();
+  }
+  void Second() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (monitor_ != nullptr) {
+      // Every record was flushed when it was made; only the word is missing.
+      (void)directory_->SetStatus(RunStatus::kInterrupted);
+    }
+    _exit(130);
+  }
+  bool requested() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return requested_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Monitor* monitor_ = nullptr;
+  const RunDirectory* directory_ = nullptr;
+  bool requested_ = false;
+};
+
+void PrintResult(const RunResult& result, const Plan& plan) {
+  if (!result.message.empty()) {
+    std::printf("%s: %s\n", std::string(RunStatusName(result.status)).c_str(),
+                result.message.c_str());
+  }
+  if (!result.evaluated) return;
+  const double workers = plan.config.workers();
+  if (result.test.accuracy) std::printf("test accuracy %.4f, ", *result.test.accuracy);
+  std::printf("test loss %.6g, train loss %.6g, %d steps in %.1f s\n", result.test.loss,
+              result.train_loss, static_cast<int>(result.steps), result.wall_seconds);
+  std::printf("%.1f MB sent per worker, state digest %016lx\n",
+              static_cast<double>(result.bytes_sent) / workers / 1e6,
+              static_cast<unsigned long>(result.state_digest));
+}
+
+absl::StatusOr<RunResult> RunJob(const Job& job, const RunDirectory& directory, Stopper* stopper,
+                                 const std::vector<std::string>& command_line) {
+  Progress progress(stderr, isatty(STDERR_FILENO) != 0);
+  RunOptions options;
+  options.cores = FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
+  options.command_line = command_line;
+  options.commit = BuildCommit();
+  options.dirty = BuildIsDirty();
+  options.progress = &progress;
+  options.watch = [&](Monitor* monitor) { stopper->Watch(monitor, &directory); };
+  std::fprintf(stderr, "%s%s",
+               job.name.empty() ? "" : absl::StrCat("\narm ", job.name, "\n").c_str(),
+               PlanText(*job.plan).c_str());
+  for (const std::string& note : job.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  return RunTraining(*job.plan, directory, options);
+}
+
+int DryRun(const std::vector<Job>& jobs) {
+  for (const Job& job : jobs) {
+    if (!job.name.empty()) std::printf("# arm %s\n", job.name.c_str());
+    for (const std::string& note : job.notes) std::printf("# note: %s\n", note.c_str());
+    std::printf("%s\n", PrintText(job.config).c_str());
+    std::string plan = PlanText(*job.plan);
+    plan.pop_back();
+    std::printf("# %s\n\n", absl::StrReplaceAll(plan, {{"\n", "\n# "}}).c_str());
+  }
+  return 0;
+}
+
+int CodeOf(RunStatus status) {
+  if (status == RunStatus::kDone) return 0;
+  return status == RunStatus::kInterrupted ? 130 : 1;
+}
+
+// Runs all arms; one that fails does not keep the next from running.
+int RunArms(const std::vector<Job>& jobs, const RunDirectory& root, Stopper* stopper,
+            const std::vector<std::string>& command_line) {
+  std::vector<ArmResult> results;
+  int code = 0;
+  RunStatus status = RunStatus::kDone;
+  for (const Job& job : jobs) {
+    if (stopper->requested()) {
+      code = 130;
+      status = RunStatus::kInterrupted;
+      break;
+    }
+    auto directory = RunDirectory::Create(root.File(job.name));
+    if (!directory.ok()) return Complain(directory.status());
+    const auto result = RunJob(job, **directory, stopper, command_line);
+    if (!result.ok()) {
+      code = Complain(result.status());
+      status = RunStatus::kFailed;
+      continue;
+    }
+    if (CodeOf(result->status) != 0) {
+      code = CodeOf(result->status);
+      status = result->status;
+    }
+    results.push_back({job.name, job.config, *result});
+  }
+  const std::string table = ComparisonTable(results);
+  std::printf("\n%s", table.c_str());
+  for (const absl::Status& written :
+       {root.Write("comparison.txt", table), root.SetStatus(status)}) {
+    if (!written.ok()) return Complain(written);
+  }
+  return code;
+}
+
+}  // namespace
+
+const Verb& TrainVerb() {
+  static const Verb* verb = new Verb{"train",
+                                     "train --config=FILE [--set PATH=VALUE]... [flags]",
+                                     "train an experiment, or compare its arms",
+                                     {"config", "set", "run_dir", "cores", "dry_run", "cpu"}};
+  return *verb;
+}
+
+int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
+                 const std::vector<std::string>& command_line) {
+  if (!arguments.words.empty()) {
+    return Complain(absl::InvalidArgumentError(
+        absl::StrCat("train takes no \"", arguments.words[0], "\"; the config is --config=FILE")));
+  }
+  if (FLAGS_cores < 0) {
+    return Complain(absl::InvalidArgumentError(
+        absl::StrCat("--cores=", FLAGS_cores, ": it must be at least 1")));
+  }
+  // Before any library can start threads of its own.
+  Stopper stopper;
+  InterruptWatcher watcher([&] { stopper.First(); }, [&] { stopper.Second(); });
+
+  const auto prepared = Prepare(arguments, built_in);
+  if (!prepared.ok()) return Complain(prepared.status());
+  const std::vector<Job>& jobs = prepared->jobs;
+  if (FLAGS_dry_run) return DryRun(jobs);
+
+  const Experiment& first = jobs[0].config;
+  const std::string path =
+      FLAGS_run_dir.empty()
+          ? RunDirectory::DefaultPath(UserPath("runs"), first.name(), PrintText(first))
+          : UserPath(FLAGS_run_dir);
+  const auto directory = RunDirectory::Create(path);
+  if (!directory.ok()) return Complain(directory.status());
+  int code = 0;
+  if (jobs[0].name.empty()) {
+    const auto result = RunJob(jobs[0], **directory, &stopper, command_line);
+    if (!result.ok()) return Complain(result.status());
+    PrintResult(*result, *jobs[0].plan);
+    code = CodeOf(result->status);
+  } else {
+    const absl::Status written =
+        (*directory)->Write("config.textproto", PrintText(prepared->config));
+    if (!written.ok()) return Complain(written);
+    code = RunArms(jobs, **directory, &stopper, command_line);
+  }
+  std::printf("results: %s\n", path.c_str());
+  return code;
+}
+
+std::string ComparisonTable(const std::vector<ArmResult>& arms) {
+  bool classifies = false;
+  for (const ArmResult& arm : arms) classifies |= arm.result.test.accuracy.has_value();
+  const char* row = "%-11s %-9s %9s %17s %10s %10s %8s\n";
+  const auto format = absl::ParsedFormat<'s', 's', 's', 's', 's', 's', 's'>(row);
+  std::string text;
+  absl::StrAppendFormat(&text, format, "arm", "status", classifies ? "accuracy" : "loss",
+                        "over workers", "consensus", "MB sent", "seconds");
+  absl::StrAppendFormat(&text, format, "", "", "(test)", "", "distance", "per worker", "");
+  for (const ArmResult& arm : arms) {
+    const RunResult& result = arm.result;
+    std::string average = "-", spread = "-";
+    if (result.evaluated) {
+      const auto& workers = classifies ? result.test.worker_accuracy : result.test.worker_loss;
+      const auto [low, high] = std::minmax_element(workers.begin(), workers.end());
+      average = absl::StrFormat("%.4f", classifies ? *result.test.accuracy : result.test.loss);
+      spread = absl::StrFormat("%.4f - %.4f", *low, *high);
+    }
+    const double megabytes = static_cast<double>(result.bytes_sent) / arm.config.workers() / 1e6;
+    absl::StrAppendFormat(&text, format, arm.name, RunStatusName(result.status), average, spread,
+                          absl::StrFormat("%.3g", result.consensus_distance),
+                          absl::StrFormat("%.1f", megabytes),
+                          absl::StrFormat("%.1f", result.wall_seconds));
+  }
+  absl::StrAppend(&text, classifies ? "Accuracy" : "Loss",
+                  " is the averaged model's. All workers share this machine's cores, so\n"
+                  "seconds say nothing about the speed of either method on a cluster.\n");
+  return text;
+}
+
+}  // namespace starling

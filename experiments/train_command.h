@@ -1,0 +1,40 @@
+// `starling train`: one experiment, or its arms one after the other.
+#ifndef EXPERIMENTS_TRAIN_COMMAND_H_
+#define EXPERIMENTS_TRAIN_COMMAND_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "experiments/experiment.pb.h"
+#include "experiments/flags.h"
+#include "experiments/monitor.h"
+
+namespace starling {
+
+// A config that is part of the binary (targets made by starling_experiment); empty text: none.
+struct BuiltInConfig {
+  std::string file;
+  std::string text;
+};
+
+const Verb& TrainVerb();
+
+// Returns the exit code: 0 all arms done, 1 failed or diverged, 2 wrong usage, 130 interrupted.
+int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
+                 const std::vector<std::string>& command_line);
+
+// One arm and what it came to.
+struct ArmResult {
+  std::string name;
+  Experiment config;
+  RunResult result;
+};
+
+// The table that compares arms: at most 80 columns.
+std::string ComparisonTable(const std::vector<ArmResult>& arms);
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_TRAIN_COMMAND_H_

@@ -1,0 +1,189 @@
+#include "experiments/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/ops/ops.h"
+#include "core/random/random.h"
+#include "core/state.h"
+#include "core/status.h"
+
+namespace starling {
+
+Trainer::Trainer(const Plan* plan, Communicator* comm, Monitor* monitor)
+    : plan_(plan), comm_(comm), monitor_(monitor) {}
+
+absl::Status Trainer::Start() {
+  const Experiment& config = plan_->config;
+  ASSIGN_OR_RETURN(parts_, MakeWorkerParts(*plan_, comm_->rank()));
+  const Layout& layout = parts_.model->layout();
+  ASSIGN_OR_RETURN(x_, comm_->Allocate(layout.size, plan_->dtype));
+  ASSIGN_OR_RETURN(g_, comm_->Allocate(layout.size, plan_->dtype));
+  if (config.train().micro_batches() > 1) micro_sum_ = Arena(layout.size, plan_->dtype);
+
+  worker_.id = comm_->rank();
+  worker_.count = comm_->size();
+  worker_.seed = config.seed();
+  worker_.comm = comm_;
+  worker_.topology = plan_->topology.get();
+  worker_.optimizer = parts_.optimizer.get();
+  worker_.layout = &layout;
+  worker_.mixing.overlap = config.mixing().overlap();
+  worker_.mixing.gamma = config.mixing().gamma();
+  worker_.mixing.deadline = absl::Seconds(config.mixing().timeout_seconds());
+
+  // The same starting values everywhere: worker 0's stream.
+  RETURN_IF_ERROR(
+      parts_.model->Initialize(StreamKey(config.seed(), Purpose::kInitialization, 0, 0), x_));
+  RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
+  RETURN_IF_ERROR(parts_.algorithm->Start(worker_, x_, g_));
+  lr_ = parts_.optimizer->lr();
+  sampler_ = std::make_unique<Sampler>(&plan_->assignment, plan_->dataset->size(Split::kTrain),
+                                       comm_->rank(), comm_->size(), plan_->local_batch_size,
+                                       config.seed());
+  evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
+                                           parts_.algorithm.get(), x_, worker_.mixing.deadline);
+  return absl::OkStatus();
+}
+
+StepInfo Trainer::InfoOf(int64_t step) const {
+  const int64_t every = plan_->config.mixing().every_steps();
+  StepInfo info;
+  info.step = step;
+  info.mixes = step % every == 0;
+  info.round = step / every;
+  if (step + 1 < plan_->steps && (step + 1) % every == 0) info.next_round = (step + 1) / every;
+  info.lr = lr_ * plan_->schedule->Factor(step);
+  info.lr_max = lr_;
+  return info;
+}
+
+absl::Status Trainer::HandOver(const StepInfo& info) {
+  const double limit = plan_->config.train().grad_clip_norm();
+  const double norm = std::sqrt(ops::Dot(g_, g_));
+  if (norm > limit) ops::Scale(limit / norm, g_);
+  for (int b = 0; b < static_cast<int>(worker_.layout->buckets.size()); ++b) {
+    RETURN_IF_ERROR(parts_.algorithm->OnBucketReady(info, b));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
+  const int parts = plan_->config.train().micro_batches();
+  const bool clips = plan_->config.train().grad_clip_norm() > 0;
+  const auto ids = sampler_->Next(info.step);
+  const int64_t part_size = static_cast<int64_t>(ids.size()) / parts;
+  const auto ignore = [](int) { return absl::OkStatus(); };
+  const auto ready = [&](int bucket) -> absl::Status {
+    if (parts > 1) {
+      const Range& range = worker_.layout->buckets[bucket];
+      const Buffer g = g_.Slice(range.offset, range.count);
+      ops::Add(micro_sum_.buffer().Slice(range.offset, range.count), g);
+      ops::Scale(1.0 / parts, g);
+    }
+    // The norm is known only after the last bucket, so clipping hands over later.
+    return clips ? absl::OkStatus() : parts_.algorithm->OnBucketReady(info, bucket);
+  };
+  if (parts > 1) ops::Zero(micro_sum_.buffer());
+  double loss = 0;
+  for (int part = 0; part < parts; ++part) {
+    // Streams of a step's micro-batches differ in their step number's high bits.
+    const int64_t draw = info.step | static_cast<int64_t>(part) << 48;
+    RETURN_IF_ERROR(plan_->dataset->Read(Split::kTrain, ids.subspan(part * part_size, part_size),
+                                         worker_.stream(Purpose::kAugmentation, draw), &batch_));
+    const bool last = part == parts - 1;
+    ASSIGN_OR_RETURN(const StepResult result, parts_.model->ForwardBackward(
+                                                  batch_, worker_.stream(Purpose::kDropout, draw),
+                                                  last ? BucketReady(ready) : BucketReady(ignore)));
+    if (!last) ops::Add(g_, micro_sum_.buffer());
+    loss += result.loss / parts;
+  }
+  if (clips) RETURN_IF_ERROR(HandOver(info));
+  return loss;
+}
+
+absl::Status Trainer::Step(int64_t step) {
+  const double begin = comm_->clock().NowSeconds();
+  const StepInfo info = InfoOf(step);
+  StepReport report;
+  RETURN_IF_ERROR(parts_.algorithm->OnStepBegin(info));
+  ASSIGN_OR_RETURN(report.loss, Gradient(info));
+  RETURN_IF_ERROR(parts_.algorithm->OnStepEnd(info));
+  diverged_ = diverged_ || !std::isfinite(report.loss);
+  report.lr = info.lr;
+  report.seconds = comm_->clock().NowSeconds() - begin;
+  report.bytes_sent = comm_->bytes_sent(Traffic::kTraining);
+  return monitor_->Report(worker_.id, step, report);
+}
+
+absl::Status Trainer::Measure(int64_t steps_done) {
+  RETURN_IF_ERROR(evaluator_->UpdateAverage());
+  ASSIGN_OR_RETURN(const double distance, evaluator_->ConsensusDistance());
+  return worker_.id == 0 ? monitor_->ReportConsensus(steps_done, distance) : absl::OkStatus();
+}
+
+absl::Status Trainer::Evaluate(int64_t steps_done, Split split, Evaluation* evaluation) {
+  RETURN_IF_ERROR(parts_.algorithm->Quiesce());
+  RETURN_IF_ERROR(Measure(steps_done));
+  ASSIGN_OR_RETURN(*evaluation, evaluator_->Evaluate(split));
+  RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
+  return worker_.id == 0 ? monitor_->ReportEvaluation(steps_done, split, *evaluation)
+                         : absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> Trainer::Digest() {
+  RETURN_IF_ERROR(parts_.algorithm->Quiesce());
+  DigestVisitor visitor(worker_.layout);
+  RETURN_IF_ERROR(visitor.Visit("parameters", x_));
+  visitor.set_prefix("optimizer/");
+  RETURN_IF_ERROR(parts_.optimizer->VisitState(&visitor));
+  visitor.set_prefix("algorithm/");
+  RETURN_IF_ERROR(parts_.algorithm->VisitState(&visitor));
+  visitor.set_prefix("model/");
+  RETURN_IF_ERROR(parts_.model->VisitState(&visitor));
+  // 64 bits go through sums of doubles, which hold 53, in two halves.
+  ASSIGN_OR_RETURN(const auto high,
+                   evaluator_->Gather(static_cast<double>(visitor.digest() >> 32)));
+  ASSIGN_OR_RETURN(const auto low,
+                   evaluator_->Gather(static_cast<double>(visitor.digest() & 0xffffffff)));
+  std::vector<uint64_t> digests;
+  for (size_t rank = 0; rank < high.size(); ++rank) {
+    digests.push_back(static_cast<uint64_t>(high[rank]) << 32 | static_cast<uint64_t>(low[rank]));
+  }
+  return CombineDigests(digests);
+}
+
+absl::StatusOr<TrainedState> Trainer::Run() {
+  RETURN_IF_ERROR(Start());
+  const int64_t measure_every = plan_->config.train().consensus_every_steps();
+  int64_t step = 0;
+  for (; step < plan_->steps && monitor_->Enter(worker_.id, step); ++step) {
+    RETURN_IF_ERROR(WithContext(Step(step), absl::StrCat("step ", step)));
+    const int64_t done = step + 1;
+    if (done == plan_->steps) continue;  // the end is evaluated below
+    if (plan_->eval_every_steps > 0 && done % plan_->eval_every_steps == 0) {
+      Evaluation validation;
+      RETURN_IF_ERROR(WithContext(Evaluate(done, Split::kValidation, &validation),
+                                  absl::StrCat("evaluation at step ", done)));
+    } else if (measure_every > 0 && done % measure_every == 0) {
+      RETURN_IF_ERROR(WithContext(Measure(done), absl::StrCat("measurement at step ", done)));
+    }
+  }
+  TrainedState state;
+  ASSIGN_OR_RETURN(state.state_digest, Digest());
+  // What follows is collective, so all workers must agree on it: they do on the step they stopped
+  // at, and on whether anybody's loss was not finite once they have exchanged that.
+  ASSIGN_OR_RETURN(const auto diverged, evaluator_->Gather(diverged_ ? 1.0 : 0.0));
+  if (std::count(diverged.begin(), diverged.end(), 1.0) > 0) return state;
+  if (step < plan_->steps && !monitor_->out_of_time()) {
+    RETURN_IF_ERROR(Measure(step));
+    return state;
+  }
+  RETURN_IF_ERROR(Evaluate(step, Split::kTest, &state.test));
+  state.evaluated = true;
+  return state;
+}
+
+}  // namespace starling

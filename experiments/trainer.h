@@ -1,0 +1,65 @@
+// The trainer: one worker's training by gradients, from its starting values to its last step.
+//
+// It drives the algorithm (optim/algorithm.h), reads batches, sums micro-batches, clips, measures
+// and evaluates. What it hands to the algorithm is final: no algorithm knows of any of that.
+#ifndef EXPERIMENTS_TRAINER_H_
+#define EXPERIMENTS_TRAINER_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "comm/communicator.h"
+#include "data/sampler.h"
+#include "experiments/evaluator.h"
+#include "experiments/monitor.h"
+#include "experiments/plan.h"
+
+namespace starling {
+
+// What came out; equal on all workers.
+struct TrainedState {
+  uint64_t state_digest = 0;  // of all workers
+  bool evaluated = false;     // false if the run was stopped or diverged
+  Evaluation test;
+};
+
+class Trainer {
+ public:
+  // Nothing is owned; all outlive the trainer.
+  Trainer(const Plan* plan, Communicator* comm, Monitor* monitor);
+
+  // Trains to the end of the plan, or to the step at which the monitor stops the run.
+  absl::StatusOr<TrainedState> Run();
+
+ private:
+  absl::Status Start();
+  absl::Status Step(int64_t step);
+  StepInfo InfoOf(int64_t step) const;
+
+  // Computes the gradient of the step's batch into g and hands its buckets to the algorithm.
+  absl::StatusOr<double> Gradient(const StepInfo& info);
+  absl::Status HandOver(const StepInfo& info);  // clipped, all buckets
+
+  absl::Status Measure(int64_t steps_done);
+  absl::Status Evaluate(int64_t steps_done, Split split, Evaluation* evaluation);
+  absl::StatusOr<uint64_t> Digest();
+
+  const Plan* plan_;
+  Communicator* comm_;
+  Monitor* monitor_;
+  WorkerParts parts_;
+  Worker worker_;
+  Buffer x_, g_;
+  Arena micro_sum_;  // gradients of all micro-batches but the last
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<Evaluator> evaluator_;
+  Batch batch_;
+  double lr_ = 0;
+  bool diverged_ = false;  // this worker has seen a loss that is not finite
+};
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_TRAINER_H_

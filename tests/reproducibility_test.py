@@ -1,0 +1,67 @@
+"""The same config gives the same bits, whatever cannot matter; what can matter changes them."""
+
+import unittest
+
+from tests import starling
+
+
+def digest(config, *flags):
+    return starling.trained_summary(config, *flags)["state_digest"]
+
+
+class ReproducibilityTest(unittest.TestCase):
+
+    def setUp(self):
+        self.reference = digest(starling.CONFIG, "--cores=2")
+
+    def test_digest_is_hexadecimal(self):
+        self.assertRegex(self.reference, "^[0-9a-f]{16}$")
+
+    def test_cores_do_not_matter(self):
+        self.assertEqual(digest(starling.CONFIG, "--cores=1"), self.reference)
+        self.assertEqual(digest(starling.CONFIG, "--cores=8"), self.reference)
+
+    def test_evaluating_does_not_matter(self):
+        for every in ("0", "1"):
+            self.assertEqual(digest(starling.CONFIG, "--set", "train.eval_every_steps=" + every,
+                                    "--set", "train.consensus_every_steps=" + every),
+                             self.reference)
+
+    def test_bucket_size_does_not_matter(self):
+        for size in ("1e-6", "0.002", "1000"):
+            self.assertEqual(digest(starling.CONFIG, "--set", "train.bucket_mb=" + size),
+                             self.reference)
+
+    def test_overlap_does_not_matter(self):
+        self.assertEqual(digest(starling.CONFIG, "--set", "mixing.overlap=false"), self.reference)
+
+    def test_the_record_of_a_run_repeats_it(self):
+        result, directory = starling.train(starling.CONFIG)
+        self.assertEqual(result.code, 0, result.err)
+        again = directory + "-again"
+        result = starling.run("train", "--config=" + directory + "/config.textproto",
+                              "--run_dir=" + again)
+        self.assertEqual(result.code, 0, result.err)
+        self.assertEqual(starling.summary(again)["state_digest"], self.reference)
+
+    def test_what_matters_changes_it(self):
+        seen = {self.reference}
+        for change in ("seed=4", "topology.name=ring", "algorithm.config.order=ATC",
+                       "mixing.every_steps=2", "mixing.gamma=0.5", "optimizer.config.window=3",
+                       "optimizer.name=sgd", "train.max_steps=29", "train.grad_clip_norm=0.1",
+                       "algorithm.name=allreduce", "partition.name=shards",
+                       "train.micro_batches=2", "train.dtype=F64"):
+            seen.add(digest(starling.CONFIG, "--set", change))
+        self.assertEqual(len(seen), 14)
+
+    def test_every_algorithm_and_order_ignores_buckets_and_overlap(self):
+        for change in ("algorithm.config.order=ATC", "algorithm.name=allreduce",
+                       "mixing.every_steps=3", "mixing.gamma=0.7", "topology.name=exponential"):
+            reference = digest(starling.CONFIG, "--set", change)
+            self.assertEqual(digest(starling.CONFIG, "--set", change, "--cores=1", "--set",
+                                    "train.bucket_mb=1e-6", "--set", "mixing.overlap=false"),
+                             reference, change)
+
+
+if __name__ == "__main__":
+    unittest.main()
