@@ -53,7 +53,7 @@ absl::Status Monitor::Report(int worker, int64_t step, const StepReport& report)
 absl::Status Monitor::CompleteStep(int64_t step) {
   double loss = 0, seconds = 0;
   int64_t bytes = 0;
-  const double lr = reported_[0].front().lr;
+  window_.lr = reported_[0].front().lr;
   for (auto& reports : reported_) {  // in rank order, so that the sum has the same bits always
     loss += reports.front().loss;
     seconds += reports.front().seconds;
@@ -70,19 +70,24 @@ absl::Status Monitor::CompleteStep(int64_t step) {
   ++window_.steps;
 
   const double step_seconds = window_.seconds / window_.steps;
-  progress_->Step({step + 1, plan_->steps, window_.loss / window_.steps, lr,
+  progress_->Step({step + 1, plan_->steps, window_.loss / window_.steps, window_.lr,
                    plan_->global_batch_size() / std::max(step_seconds, 1e-9), step_seconds * 1e3,
                    consensus_distance_});
   if (complete_ % plan_->config.train().log_every_steps() != 0 && complete_ != plan_->steps) {
     return absl::OkStatus();
   }
+  return EmitWindow();
+}
+
+absl::Status Monitor::EmitWindow() {
+  const double step_seconds = window_.seconds / window_.steps;
   MetricRecord record = Record(complete_);
   record.values = {
       {"train/loss", window_.loss / window_.steps},
-      {"train/lr", lr},
+      {"train/lr", window_.lr},
       {"time/step_ms", step_seconds * 1e3},
       {"time/samples_per_second", plan_->global_batch_size() / std::max(step_seconds, 1e-9)},
-      {"comm/bytes_sent_per_worker", static_cast<double>(bytes) / workers}};
+      {"comm/bytes_sent_per_worker", static_cast<double>(bytes_sent_) / plan_->config.workers()}};
   window_ = Window();
   return Emit(record);
 }
@@ -163,6 +168,8 @@ RunResult Monitor::Result() const {
 
 absl::Status Monitor::Flush() {
   std::lock_guard<std::mutex> lock(mutex_);
+  // A run that was stopped ends anywhere between two records.
+  if (window_.steps > 0) RETURN_IF_ERROR(EmitWindow());
   for (auto& sink : sinks_) RETURN_IF_ERROR(sink->Flush());
   return absl::OkStatus();
 }

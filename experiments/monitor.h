@@ -74,15 +74,17 @@ class Monitor {
   // The run's outcome as far as the monitor knows it.
   RunResult Result() const;
 
+  // Once training has ended: records what the sinks have not got yet, and waits for the disk.
   absl::Status Flush();
 
  private:
   struct Window {  // steps since the last metric record
-    double loss = 0, seconds = 0;
+    double loss = 0, seconds = 0, lr = 0;
     int64_t steps = 0;
   };
 
   absl::Status CompleteStep(int64_t step);  // all workers have reported it
+  absl::Status EmitWindow();                // and begins the next one
   MetricRecord Record(int64_t step) const;
   absl::Status Emit(const MetricRecord& record);
 

@@ -59,6 +59,13 @@ void CheckTrain(const Experiment& config, std::vector<Problem>* problems) {
         absl::StrCat("mixing.staleness is ", config.mixing().staleness(),
                      "; no linked algorithm mixes stale values: it must be 0"));
   }
+  const bool f64 = train.dtype() == Train::F64;
+  const auto precision = config.mixing().precision();
+  if (precision != Mixing::SAME && precision != (f64 ? Mixing::F64 : Mixing::F32)) {
+    Add(problems, "mixing.precision",
+        absl::StrCat("mixing.precision is ", Mixing::Precision_Name(precision),
+                     "; this build exchanges values as they are, in ", f64 ? "F64" : "F32"));
+  }
   if (config.compression().name() != "none") {
     Add(problems, "compression.name",
         absl::StrCat("compression.name is \"", config.compression().name(),
@@ -110,16 +117,53 @@ class In {
   std::string context_;
 };
 
-// What plain mixing of a changing average needs: otherwise the average drifts unnoticed.
-absl::Status CheckWeights(const Plan& plan) {
+absl::StatusOr<WorkerParts> MakeParts(const Plan& plan, int worker,
+                                      const TextLocations& locations) {
+  const Experiment& config = plan.config;
+  WorkerParts parts;
+  Model::Context context;
+  context.data = &plan.dataset->spec();
+  context.dtype = plan.dtype;
+  context.bucket_bytes =
+      std::max<int64_t>(1, std::llround(config.train().bucket_mb() * (int64_t{1} << 20)));
+  context.worker = worker;
+  context.workers = config.workers();
+  context.seed = config.seed();
+  ASSIGN_OR_RETURN(parts.model, In(locations, "model")(
+                                    Registry<Model>::Global().Create(config.model(), context)));
+  ASSIGN_OR_RETURN(parts.optimizer, In(locations, "optimizer")(Registry<Optimizer>::Global().Create(
+                                        config.optimizer(), {})));
+  ASSIGN_OR_RETURN(parts.algorithm, In(locations, "algorithm")(Registry<Algorithm>::Global().Create(
+                                        config.algorithm(), {})));
+  return parts;
+}
+
+// How many steps `train` asks for.
+int64_t StepsOf(const Train& train, int64_t steps_per_epoch) {
+  const int64_t steps = train.has_max_steps() ? train.max_steps() : INT64_MAX;
+  if (!train.has_epochs()) return steps;
+  // A part of a step counts as one, but not the rounding error of 1.1 * 10.
+  const double by_epochs =
+      std::ceil(train.epochs() * static_cast<double>(steps_per_epoch) * (1 - 1e-12));
+  // Compared as doubles: infinitely many epochs are legal, and no integer holds them.
+  return by_epochs < static_cast<double>(steps) ? static_cast<int64_t>(by_epochs) : steps;
+}
+
+// What the algorithm needs of the weights: otherwise it would go wrong unnoticed.
+void CheckWeights(const Plan& plan, std::vector<Problem>* problems) {
   const TopologyFacts facts = plan.topology->facts();
-  if (plan.facts.directed_ok || (facts.rows_sum_to_one && facts.columns_sum_to_one)) {
-    return absl::OkStatus();
+  const auto needs = [&](absl::string_view what) {
+    Add(problems, "topology",
+        absl::StrCat("topology: algorithm \"", plan.config.algorithm().name(), "\" needs ", what,
+                     "; those of \"", plan.config.topology().name(), "\" are not"));
+  };
+  // Plain mixing would let the average drift.
+  const bool doubly_stochastic = facts.rows_sum_to_one && facts.columns_sum_to_one;
+  if (!plan.facts.directed_ok && !doubly_stochastic) {
+    needs("weights that are doubly stochastic (rows and columns sum to one)");
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("topology: algorithm \"", plan.config.algorithm().name(),
-                   "\" needs weights whose rows and columns sum to one; those of \"",
-                   plan.config.topology().name(), "\" do not"));
+  if (plan.facts.needs_symmetric && !facts.symmetric) needs("weights that are symmetric");
+  if (plan.facts.needs_static && facts.period != 1) needs("weights that are equal in all rounds");
 }
 
 }  // namespace
@@ -170,7 +214,9 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
     ASSIGN_OR_RETURN(plan->topology,
                      In(locations, "topology")(Registry<Topology>::Global().Create(
                          config.topology(), {workers, config.workers_per_node(), config.seed()})));
-    RETURN_IF_ERROR(CheckWeights(*plan));
+    std::vector<Problem> problems;
+    CheckWeights(*plan, &problems);
+    RETURN_IF_ERROR(ProblemsStatus(problems, locations));
   }
   ASSIGN_OR_RETURN(plan->dataset, In(locations, "dataset")(Registry<Dataset>::Global().Create(
                                       config.dataset(), {config.seed(), workers})));
@@ -186,60 +232,51 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
 
   plan->steps_per_epoch = owners.examples / plan->global_batch_size();
   if (plan->steps_per_epoch == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("train: a global batch of ", plan->global_batch_size(), " is more than the ",
-                     owners.examples, " training examples of \"", config.dataset().name(), "\""));
+    const char* field =
+        train.has_global_batch_size() ? "train.global_batch_size" : "train.local_batch_size";
+    return ProblemsStatus(
+        {{field, absl::StrCat("train: a global batch of ", plan->global_batch_size(),
+                              " is more than the ", owners.examples, " training examples of \"",
+                              config.dataset().name(), "\"")}},
+        locations);
   }
-  plan->steps = train.has_max_steps() ? train.max_steps() : INT64_MAX;
-  if (train.has_epochs()) {
-    const double by_epochs = std::ceil(train.epochs() * plan->steps_per_epoch);
-    plan->steps = std::min(plan->steps, static_cast<int64_t>(by_epochs));
-  }
+  plan->steps = StepsOf(train, plan->steps_per_epoch);
   plan->eval_every_steps =
       train.has_eval_every_steps() ? train.eval_every_steps() : plan->steps_per_epoch;
   ASSIGN_OR_RETURN(plan->schedule, In(locations, "schedule")(Registry<Schedule>::Global().Create(
                                        config.schedule(), {plan->steps, plan->steps_per_epoch})));
 
   // One worker's parts, made now so that what is wrong with them is said before anything runs.
-  ASSIGN_OR_RETURN(const WorkerParts parts, MakeWorkerParts(*plan, 0));
+  ASSIGN_OR_RETURN(const WorkerParts parts, MakeParts(*plan, 0, locations));
   plan->parameters = parts.model->layout().parameters();
   plan->buckets = static_cast<int64_t>(parts.model->layout().buckets.size());
   if (plan->facts.own_local_rule && parts.optimizer->has_momentum()) {
-    return absl::InvalidArgumentError(absl::StrCat("optimizer: algorithm \"",
-                                                   config.algorithm().name(),
-                                                   "\" has momentum of its own and "
-                                                   "takes plain sgd, not \"",
-                                                   config.optimizer().name(), "\" with momentum"));
+    return ProblemsStatus(
+        {{"optimizer", absl::StrCat("optimizer: algorithm \"", config.algorithm().name(),
+                                    "\" has momentum of its own and takes plain sgd, not \"",
+                                    config.optimizer().name(), "\" with momentum")}},
+        locations);
   }
   return plan;
 }
 
 absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker) {
-  const Experiment& config = plan.config;
-  WorkerParts parts;
-  Model::Context context;
-  context.data = &plan.dataset->spec();
-  context.dtype = plan.dtype;
-  context.bucket_bytes =
-      std::max<int64_t>(1, std::llround(config.train().bucket_mb() * (int64_t{1} << 20)));
-  context.worker = worker;
-  context.workers = config.workers();
-  context.seed = config.seed();
-  ASSIGN_OR_RETURN(parts.model, Registry<Model>::Global().Create(config.model(), context));
-  ASSIGN_OR_RETURN(parts.optimizer, Registry<Optimizer>::Global().Create(config.optimizer(), {}));
-  ASSIGN_OR_RETURN(parts.algorithm, Registry<Algorithm>::Global().Create(config.algorithm(), {}));
-  return parts;
+  return MakeParts(plan, worker, {});
 }
 
 std::string PlanText(const Plan& plan) {
   const Experiment& config = plan.config;
   const int nodes = (config.workers() + config.workers_per_node() - 1) / config.workers_per_node();
-  std::string text = absl::StrCat(
-      config.name(), ": ", config.workers(), " workers on ", nodes, nodes == 1 ? " node" : " nodes",
-      ", backend ", config.backend().name(), "\n  ", config.model().name(), " (", plan.parameters,
-      " parameters in ", plan.buckets, plan.buckets == 1 ? " bucket" : " buckets", ") on ",
-      config.dataset().name(), ", partition ", config.partition().name(), "\n  ",
-      config.algorithm().name(), " + ", config.optimizer().name());
+  std::string text =
+      absl::StrCat(config.name(), ": ", config.workers(), " workers on ", nodes,
+                   nodes == 1 ? " node" : " nodes", ", backend ", config.backend().name(), "\n");
+  const std::string model =
+      absl::StrCat("  ", config.model().name(), " (", plan.parameters, " parameters in ",
+                   plan.buckets, plan.buckets == 1 ? " bucket" : " buckets", ")");
+  const std::string data =
+      absl::StrCat(" on ", config.dataset().name(), ", partition ", config.partition().name());
+  absl::StrAppend(&text, model, model.size() + data.size() > 80 ? "\n " : "", data, "\n  ",
+                  config.algorithm().name(), " + ", config.optimizer().name());
   if (plan.topology != nullptr) {
     const TopologyFacts facts = plan.topology->facts();
     absl::StrAppend(&text, " over ", config.topology().name(), " (period ", facts.period,

@@ -10,17 +10,18 @@
 namespace starling {
 
 std::string StepText(const ProgressLine& line, bool with_bar) {
-  std::string text;
-  if (with_bar) {
-    constexpr int kBar = 8;
-    const int filled = static_cast<int>(kBar * line.step / std::max<int64_t>(line.steps, 1));
-    for (int i = 0; i < kBar; ++i) text += i < filled ? "█" : "░";
-    text += " ";
-  }
-  absl::StrAppendFormat(&text, "%d/%d loss %.4f lr %.2g %.0f/s %.1f ms/step consensus %.2g",
-                        line.step, line.steps, line.loss, line.lr, line.samples_per_second,
-                        line.ms_per_step, line.consensus_distance);
-  return text;
+  std::string text = absl::StrFormat(
+      "%d/%d loss %.4f lr %.2g %.0f/s %.1f ms/step consensus %.2g", line.step, line.steps,
+      line.loss, line.lr, line.samples_per_second, line.ms_per_step, line.consensus_distance);
+  // A live line that is too long for the terminal could not be overwritten.
+  constexpr size_t kColumns = 79;
+  constexpr int kBar = 8;
+  if (text.size() > kColumns) text.resize(kColumns);
+  if (!with_bar || text.size() + kBar + 1 > kColumns) return text;
+  const int filled = static_cast<int>(kBar * line.step / std::max<int64_t>(line.steps, 1));
+  std::string bar;
+  for (int i = 0; i < kBar; ++i) bar += i < filled ? "█" : "░";
+  return absl::StrCat(bar, " ", text);
 }
 
 std::string EvaluationText(int64_t step, Split split, const Evaluation& evaluation,
@@ -32,7 +33,7 @@ std::string EvaluationText(int64_t step, Split split, const Evaluation& evaluati
       absl::StrFormat("%s at step %d: averaged model", SplitName(split), step);
   if (classes) {
     return absl::StrFormat(
-        "%s %.4f (loss %.4f),\n  over the workers %.4f-%.4f, consensus distance %.3g", where,
+        "%s %.4f (loss %.5g),\n  over the workers %.4f-%.4f, consensus distance %.3g", where,
         *evaluation.accuracy, evaluation.loss, *low, *high, consensus_distance);
   }
   return absl::StrFormat("%s loss %.6g,\n  over the workers %.6g-%.6g, consensus distance %.3g",

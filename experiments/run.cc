@@ -52,9 +52,9 @@ absl::StatusOr<std::vector<std::unique_ptr<MetricSink>>> MakeSinks(const Plan& p
   return sinks;
 }
 
-// Trains all workers of this process; returns the outcome.
-absl::StatusOr<RunResult> RunWorkers(const Plan& plan, const RunOptions& options,
-                                     Monitor* monitor) {
+// Trains all workers of this process.
+absl::Status RunWorkers(const Plan& plan, const RunOptions& options, Monitor* monitor,
+                        TrainedState* trained) {
   const Experiment& config = plan.config;
   const Backend::Context world{config.workers(), config.workers_per_node(), options.cores};
   ASSIGN_OR_RETURN(auto backend, Registry<Backend>::Global().Create(config.backend(), world));
@@ -64,11 +64,30 @@ absl::StatusOr<RunResult> RunWorkers(const Plan& plan, const RunOptions& options
     ASSIGN_OR_RETURN(states[comm->rank()], trainer.Run());
     return absl::OkStatus();
   }));
-  RunResult result = monitor->Result();
-  result.state_digest = states[0].state_digest;
-  result.evaluated = states[0].evaluated;
-  result.test = states[0].test;
-  return result;
+  *trained = states[0];
+  return absl::OkStatus();
+}
+
+// Everything but the records that say how it ended. Fills `result` as far as it came.
+absl::Status TrainAndMeasure(const Plan& plan, const RunDirectory& directory,
+                             const RunOptions& options, absl::Time start, RunResult* result) {
+  RETURN_IF_ERROR(directory.Write("config.textproto", PrintText(plan.config)));
+  RETURN_IF_ERROR(directory.Write("command.txt", absl::StrJoin(options.command_line, " ") + "\n"));
+  RETURN_IF_ERROR(WriteManifest(plan, directory, options, start, /*ended=*/false));
+  ASSIGN_OR_RETURN(auto sinks, MakeSinks(plan, directory));
+  Monitor monitor(&plan, options.progress, std::move(sinks));
+  if (options.watch) options.watch(&monitor);
+  TrainedState trained;
+  absl::Status status = RunWorkers(plan, options, &monitor, &trained);
+  if (options.watch) options.watch(nullptr);
+  options.progress->Finish();
+
+  *result = monitor.Result();
+  result->state_digest = trained.state_digest;
+  result->evaluated = trained.evaluated;
+  result->test = trained.test;
+  status.Update(monitor.Flush());
+  return status;
 }
 
 }  // namespace
@@ -76,26 +95,16 @@ absl::StatusOr<RunResult> RunWorkers(const Plan& plan, const RunOptions& options
 absl::StatusOr<RunResult> RunTraining(const Plan& plan, const RunDirectory& directory,
                                       const RunOptions& options) {
   const absl::Time start = absl::Now();
-  RETURN_IF_ERROR(directory.Write("config.textproto", PrintText(plan.config)));
-  RETURN_IF_ERROR(directory.Write("command.txt", absl::StrJoin(options.command_line, " ") + "\n"));
-  RETURN_IF_ERROR(WriteManifest(plan, directory, options, start, /*ended=*/false));
-  ASSIGN_OR_RETURN(auto sinks, MakeSinks(plan, directory));
-  Monitor monitor(&plan, options.progress, std::move(sinks));
-  if (options.watch) options.watch(&monitor);
-  absl::StatusOr<RunResult> trained = RunWorkers(plan, options, &monitor);
-  if (options.watch) options.watch(nullptr);
-  options.progress->Finish();
-
-  RunResult result = trained.ok() ? *trained : monitor.Result();
-  if (!trained.ok()) {
+  RunResult result;
+  absl::Status status = TrainAndMeasure(plan, directory, options, start, &result);
+  status.Update(WriteManifest(plan, directory, options, start, /*ended=*/true));
+  if (!status.ok()) {
     result.status = RunStatus::kFailed;
-    result.message = std::string(trained.status().message());
+    result.message = std::string(status.message());
   }
-  RETURN_IF_ERROR(monitor.Flush());
-  RETURN_IF_ERROR(WriteManifest(plan, directory, options, start, /*ended=*/true));
-  RETURN_IF_ERROR(directory.Write("summary.json", SummaryJson(plan.config, result)));
-  RETURN_IF_ERROR(directory.SetStatus(result.status));
-  if (!trained.ok()) return trained.status();
+  status.Update(directory.Write("summary.json", SummaryJson(plan.config, result)));
+  status.Update(directory.SetStatus(status.ok() ? result.status : RunStatus::kFailed));
+  if (!status.ok()) return status;
   return result;
 }
 
@@ -117,7 +126,7 @@ std::string SummaryJson(const Experiment& config, const RunResult& result) {
   json["worker_accuracy"] = numbers(result.test.worker_accuracy);
   json["worker_loss"] = numbers(result.test.worker_loss);
   json["consensus_distance"] = NumberOrNull(result.consensus_distance);
-  json["bytes_sent_per_worker"] = result.bytes_sent / config.workers();
+  json["bytes_sent_per_worker"] = static_cast<double>(result.bytes_sent) / config.workers();
   json["wall_seconds"] = result.wall_seconds;
   const bool has_digest = result.status != RunStatus::kFailed;
   json["state_digest"] = has_digest ? Json(absl::StrFormat("%016x", result.state_digest)) : Json();

@@ -180,12 +180,11 @@ void PrintResult(const RunResult& result, const Plan& plan) {
                 result.message.c_str());
   }
   if (!result.evaluated) return;
-  const double workers = plan.config.workers();
   if (result.test.accuracy) std::printf("test accuracy %.4f, ", *result.test.accuracy);
   std::printf("test loss %.6g, train loss %.6g, %d steps in %.1f s\n", result.test.loss,
               result.train_loss, static_cast<int>(result.steps), result.wall_seconds);
-  std::printf("%.1f MB sent per worker, state digest %016lx\n",
-              static_cast<double>(result.bytes_sent) / workers / 1e6,
+  std::printf("%.4g MB sent per worker, state digest %016lx\n",
+              static_cast<double>(result.bytes_sent) / plan.config.workers() / 1e6,
               static_cast<unsigned long>(result.state_digest));
 }
 
@@ -310,10 +309,27 @@ int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
   return code;
 }
 
+namespace {
+
+// "low - high", with as many digits as fit into `width`: losses can be anything.
+std::string SpreadText(const std::vector<double>& values, bool fractions, size_t width) {
+  if (values.empty()) return "-";
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  if (fractions) return absl::StrFormat("%.4f - %.4f", *low, *high);
+  std::string text;
+  for (int digits = 4; digits > 0; --digits) {
+    text = absl::StrFormat("%.*g - %.*g", digits, *low, digits, *high);
+    if (text.size() <= width) break;
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string ComparisonTable(const std::vector<ArmResult>& arms) {
   bool classifies = false;
   for (const ArmResult& arm : arms) classifies |= arm.result.test.accuracy.has_value();
-  const char* row = "%-11s %-9s %9s %17s %10s %10s %8s\n";
+  const char* row = "%-11s %-11s %9s %17s %9s %10s %7s\n";
   const auto format = absl::ParsedFormat<'s', 's', 's', 's', 's', 's', 's'>(row);
   std::string text;
   absl::StrAppendFormat(&text, format, "arm", "status", classifies ? "accuracy" : "loss",
@@ -322,17 +338,24 @@ std::string ComparisonTable(const std::vector<ArmResult>& arms) {
   for (const ArmResult& arm : arms) {
     const RunResult& result = arm.result;
     std::string average = "-", spread = "-";
-    if (result.evaluated) {
-      const auto& workers = classifies ? result.test.worker_accuracy : result.test.worker_loss;
-      const auto [low, high] = std::minmax_element(workers.begin(), workers.end());
-      average = absl::StrFormat("%.4f", classifies ? *result.test.accuracy : result.test.loss);
-      spread = absl::StrFormat("%.4f - %.4f", *low, *high);
+    // An arm may have changed the data set to one without classes.
+    if (result.evaluated && result.test.accuracy.has_value() == classifies) {
+      average = classifies ? absl::StrFormat("%.4f", *result.test.accuracy)
+                           : absl::StrFormat("%.4g", result.test.loss);
+      spread = SpreadText(classifies ? result.test.worker_accuracy : result.test.worker_loss,
+                          classifies, /*width=*/17);
+    }
+    // A name that is too long for its column gets a line of its own.
+    std::string name = arm.name;
+    if (name.size() > 11) {
+      absl::StrAppend(&text, name, "\n");
+      name.clear();
     }
     const double megabytes = static_cast<double>(result.bytes_sent) / arm.config.workers() / 1e6;
-    absl::StrAppendFormat(&text, format, arm.name, RunStatusName(result.status), average, spread,
-                          absl::StrFormat("%.3g", result.consensus_distance),
-                          absl::StrFormat("%.1f", megabytes),
-                          absl::StrFormat("%.1f", result.wall_seconds));
+    absl::StrAppendFormat(
+        &text, format, name, RunStatusName(result.status), average, spread,
+        absl::StrFormat("%.3g", result.consensus_distance), absl::StrFormat("%.4g", megabytes),
+        absl::StrFormat(result.wall_seconds < 1e5 ? "%.1f" : "%.0f", result.wall_seconds));
   }
   absl::StrAppend(&text, classifies ? "Accuracy" : "Loss",
                   " is the averaged model's. All workers share this machine's cores, so\n"

@@ -8,7 +8,9 @@
 // They hold a model to its header: the layout covers the arena and cutting it into buckets moves
 // nothing; starting values depend on the stream alone; gradients agree with finite differences,
 // are written and not added, and are final when their bucket is reported; binding leaves other
-// arenas alone; evaluation changes nothing; bits depend on neither thread nor address.
+// arenas alone; evaluation changes nothing; bits depend on neither thread nor address. They are
+// for models that treat every example alike in training and evaluation, with one worker (no
+// batch norm, no dropout).
 #ifndef MODELS_MODEL_CONFORMANCE_H_
 #define MODELS_MODEL_CONFORMANCE_H_
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import textwrap
 import unittest
 
 from tests import starling
@@ -31,23 +32,27 @@ class ReadmeTest(unittest.TestCase):
         build = read("docs/example/late_gossip/BUILD")
         self.assertIn(indented(build[:build.index("starling_experiment(")].rstrip() + "\n"), readme)
 
-    def test_config_shown_trains(self):
-        block = re.search(r'(?:    [^\n]*\n)*    name: "mine"\n(?:    [^\n]*\n)+',
-                          read("README.md")).group(0)
-        path = starling.write(block)
+    def config_shown(self):
+        return textwrap.dedent(re.search(r'    name: "mine"\n(?:    [^\n]*\n)+',
+                                         read("README.md")).group(0))
+
+    def dry_run(self, config):
+        path = starling.write(config, "mine.textproto")
         result = starling.run("train", "--config=" + path, "--dry_run")
         if "dataset-fashion-mnist" in result.err:
             self.skipTest("Fashion-MNIST is not installed")
+        return result
+
+    def test_config_shown_trains(self):
+        result = self.dry_run(self.config_shown())
         self.assertEqual(result.code, 0, result.err)
 
-    def test_mistake_shown_is_answered_like_that(self):
-        readme = read("README.md")
-        wrong = starling.CONFIG.replace('"alternating_exp_ring"', '"rign"').replace("lr: 1e-2",
-                                                                                    "lr: -1")
-        result = starling.run("train", "--config=" + starling.write(wrong, "mine.textproto"),
-                              binary=starling.LIGHT_BINARY)
-        for shown in re.findall(r"^    mine.textproto:\d+:\d+: (.*)$", readme, re.MULTILINE):
-            self.assertIn(shown[:40], result.err)
+    def test_mistakes_shown_are_answered_like_that(self):
+        shown = re.findall(r"^    (mine.textproto:\d+:\d+: [^;]*)", read("README.md"), re.MULTILINE)
+        mistakes = [("one_peer_exp", "one_per_exp"), ("batch_size: 256", "batch_size: 250")]
+        self.assertEqual(len(shown), len(mistakes))
+        for line, (right, wrong) in zip(shown, mistakes):
+            self.assertIn(line, self.dry_run(self.config_shown().replace(right, wrong)).err)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,19 @@ class TrainingTest(unittest.TestCase):
             for line in file:
                 json.loads(line)
 
+    def test_interrupted_twice_stops_at_once_with_valid_files(self):
+        process, directory = self.start(
+            starling.QUADRATIC.replace("max_steps: 20", "max_steps: 1000000000"))
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, err)
+        with open(os.path.join(directory, "STATUS"), encoding="utf-8") as file:
+            self.assertEqual(file.read().strip(), "interrupted")
+        with open(os.path.join(directory, "metrics.jsonl"), encoding="utf-8") as file:
+            for line in file:
+                json.loads(line)
+
     def test_max_seconds_ends_the_run(self):
         summary = starling.trained_summary(
             starling.QUADRATIC.replace("max_steps: 20", "max_steps: 1000000000 max_seconds: 0.3"))

@@ -82,10 +82,11 @@ TEST(MlpTest, BadConfigsAreRefused) {
 }
 
 TEST(MlpTest, TooLargeForMemoryIsAnError) {
-  const DataSpec data = LabelledSpec({5}, 3);
+  // 2^49 bytes: more than a process can address, so that no machine tries.
+  const DataSpec data = LabelledSpec({1 << 27}, 3);
   Model::Context context;
   context.data = &data;
-  const auto model = CreateModel("mlp", "hidden: [1048576, 1048576]", context);
+  const auto model = CreateModel("mlp", "hidden: 1048576", context);
   EXPECT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(model.status().message().find("memory"), absl::string_view::npos) << model.status();
 }
