@@ -43,7 +43,7 @@ absl::Status Monitor::Report(int worker, int64_t step, const StepReport& report)
     diverged_loss_ = report.loss;
   }
   reported_[worker].push_back(report);
-  const auto behind = [](const std::vector<StepReport>& reports) { return reports.empty(); };
+  const auto behind = [](const std::deque<StepReport>& reports) { return reports.empty(); };
   while (std::none_of(reported_.begin(), reported_.end(), behind)) {
     RETURN_IF_ERROR(CompleteStep(complete_));
   }
@@ -58,7 +58,7 @@ absl::Status Monitor::CompleteStep(int64_t step) {
     loss += reports.front().loss;
     seconds += reports.front().seconds;
     bytes += reports.front().bytes_sent;
-    reports.erase(reports.begin());
+    reports.pop_front();
   }
   const double workers = plan_->config.workers();
   loss /= workers;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -95,12 +96,12 @@ class Monitor {
   std::atomic<bool> stop_requested_{false};
 
   mutable std::mutex mutex_;
-  std::vector<int64_t> entered_;                   // last step each worker has begun
-  int64_t stop_step_ = INT64_MAX;                  // no worker begins this step or a later one
-  bool out_of_time_ = false;                       // why
-  std::vector<std::vector<StepReport>> reported_;  // by worker: steps from complete_ on
-  int64_t complete_ = 0;                           // steps that all workers have reported
-  std::vector<double> step_loss_;                  // mean over the workers, by step
+  std::vector<int64_t> entered_;                  // last step each worker has begun
+  int64_t stop_step_ = INT64_MAX;                 // no worker begins this step or a later one
+  bool out_of_time_ = false;                      // why
+  std::vector<std::deque<StepReport>> reported_;  // by worker: steps from complete_ on
+  int64_t complete_ = 0;                          // steps that all workers have reported
+  std::vector<double> step_loss_;                 // mean over the workers, by step
   Window window_;
   double consensus_distance_ = 0;
   int64_t bytes_sent_ = 0;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "experiments/monitor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -1,0 +1,198 @@
+#include "experiments/evaluator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "comm/backend.h"
+#include "core/layout.h"
+#include "core/registry.h"
+#include "core/state.h"
+#include "core/status.h"
+#include "gtest/gtest.h"
+#include "optim/algorithm_base.h"
+
+namespace starling {
+namespace {
+
+constexpr int kWorkers = 3;
+constexpr int kDimension = 2;
+constexpr int64_t kExamples = 1003;  // neither workers nor batches divide it
+
+// As push-sum keeps them: worker r holds a numerator and a weight that is not 1.
+constexpr double kNumerators[kWorkers][kDimension] = {{1, 8}, {6, 2}, {12, -4}};
+constexpr double kWeights[kWorkers] = {1, 2, 4};
+
+double Estimated(int worker, int k) { return kNumerators[worker][k] / kWeights[worker]; }
+
+double Average(int k) {
+  double sum = 0, weight = 0;
+  for (int worker = 0; worker < kWorkers; ++worker) {
+    sum += kNumerators[worker][k];
+    weight += kWeights[worker];
+  }
+  return sum / weight;
+}
+
+class PushSumLike final : public AlgorithmBase {
+ public:
+  explicit PushSumLike(int worker) : worker_(worker) {}
+  AlgorithmFacts facts() const override { return {}; }
+  absl::Status OnBucketReady(const StepInfo&, int) override { return absl::OkStatus(); }
+  absl::Status OnStepEnd(const StepInfo&) override { return absl::OkStatus(); }
+  absl::Status Estimate(Buffer numerator, double* weight) override {
+    for (int k = 0; k < kDimension; ++k) numerator.as<double>()[k] = kNumerators[worker_][k];
+    *weight = kWeights[worker_];
+    return absl::OkStatus();
+  }
+
+ private:
+  int worker_;
+};
+
+// An example is its own number.
+class Numbers final : public Dataset {
+ public:
+  explicit Numbers(int64_t classes) { spec_.classes = classes; }
+  const DataSpec& spec() const override { return spec_; }
+  int64_t size(Split split) const override { return split == Split::kTest ? kExamples : 0; }
+  uint64_t fingerprint() const override { return 0; }
+  absl::Status Read(Split split, absl::Span<const int64_t> examples, uint64_t,
+                    Batch* out) const override {
+    RETURN_IF_ERROR(CheckExamples(*this, split, examples));
+    out->size = static_cast<int64_t>(examples.size());
+    const auto ids = ReserveField(out, 0, out->size, {}, DType::kI64).as<int64_t>();
+    std::copy(examples.begin(), examples.end(), ids.begin());
+    return absl::OkStatus();
+  }
+  absl::Span<const int32_t> labels(Split) const override { return {}; }
+
+ private:
+  DataSpec spec_;
+};
+
+// The loss of example i is x_0 i + x_1; every example below 100 x_0 counts as correct. Not linear
+// in x, so evaluating the average is not averaging evaluations.
+class Linear final : public Model {
+ public:
+  const Layout& layout() const override { return layout_; }
+  absl::Status Initialize(uint64_t, Buffer) override { return absl::OkStatus(); }
+  absl::Status Bind(Buffer x, Buffer g) override {
+    EXPECT_EQ(g.count, 0);
+    x_ = x;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<StepResult> ForwardBackward(const Batch&, uint64_t, const BucketReady&) override {
+    return absl::UnimplementedError("evaluation only");
+  }
+  absl::Status Evaluate(const Batch& batch, MetricSums* sums) override {
+    const auto x = x_.as<double>();
+    for (int64_t id : batch.fields[0].buffer().as<int64_t>()) {
+      sums->loss += x[0] * static_cast<double>(id) + x[1];
+      sums->correct += static_cast<double>(id) < 100 * x[0];
+    }
+    sums->examples += batch.size;
+    return absl::OkStatus();
+  }
+  absl::Status VisitState(StateVisitor*) override { return absl::OkStatus(); }
+
+ private:
+  Layout layout_;
+  Buffer x_;
+};
+
+double LinearLoss(double x0, double x1) { return x0 * (kExamples - 1) / 2 + x1; }
+double LinearAccuracy(double x0) { return std::ceil(100 * x0) / kExamples; }
+
+// Runs `body` with an evaluator on every worker.
+void OnEveryWorker(int64_t classes,
+                   const std::function<absl::Status(Communicator*, Evaluator*)>& body) {
+  PluginRef threads;
+  threads.set_name("threads");
+  const auto backend = Registry<Backend>::Global().Create(threads, {kWorkers, 1, 2});
+  ASSERT_TRUE(backend.ok()) << backend.status();
+  const Numbers dataset(classes);
+  const absl::Status status = (*backend)->Run([&](Communicator* comm) {
+    Linear model;
+    PushSumLike algorithm(comm->rank());
+    const Arena x(kDimension, DType::kF64);
+    Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30));
+    return body(comm, &evaluator);
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(EvaluatorTest, ConsensusDistanceIsTheDefinition) {
+  double expected = 0;
+  for (int worker = 0; worker < kWorkers; ++worker) {
+    for (int k = 0; k < kDimension; ++k) {
+      expected += std::pow(Estimated(worker, k) - Average(k), 2) / kWorkers;
+    }
+  }
+  std::vector<double> distances(kWorkers);
+  OnEveryWorker(0, [&](Communicator* comm, Evaluator* evaluator) -> absl::Status {
+    RETURN_IF_ERROR(evaluator->UpdateAverage());
+    ASSIGN_OR_RETURN(distances[comm->rank()], evaluator->ConsensusDistance());
+    return absl::OkStatus();
+  });
+  for (double distance : distances) EXPECT_DOUBLE_EQ(distance, std::sqrt(expected));
+}
+
+TEST(EvaluatorTest, EvaluatesTheWeightedAverageAndEveryWorkersOwnModel) {
+  std::vector<Evaluation> evaluations(kWorkers);
+  OnEveryWorker(2, [&](Communicator* comm, Evaluator* evaluator) -> absl::Status {
+    RETURN_IF_ERROR(evaluator->UpdateAverage());
+    ASSIGN_OR_RETURN(evaluations[comm->rank()], evaluator->Evaluate(Split::kTest));
+    return absl::OkStatus();
+  });
+  for (const Evaluation& evaluation : evaluations) {  // equal on all workers
+    EXPECT_NEAR(evaluation.loss, LinearLoss(Average(0), Average(1)), 1e-9);
+    ASSERT_TRUE(evaluation.accuracy.has_value());
+    EXPECT_DOUBLE_EQ(*evaluation.accuracy, LinearAccuracy(Average(0)));
+    ASSERT_EQ(evaluation.worker_loss.size(), 3u);
+    ASSERT_EQ(evaluation.worker_accuracy.size(), 3u);
+    for (int worker = 0; worker < kWorkers; ++worker) {
+      EXPECT_NEAR(evaluation.worker_loss[worker],
+                  LinearLoss(Estimated(worker, 0), Estimated(worker, 1)), 1e-9);
+      EXPECT_DOUBLE_EQ(evaluation.worker_accuracy[worker], LinearAccuracy(Estimated(worker, 0)));
+    }
+  }
+}
+
+TEST(EvaluatorTest, WithoutClassesThereIsNoAccuracy) {
+  OnEveryWorker(0, [&](Communicator*, Evaluator* evaluator) -> absl::Status {
+    RETURN_IF_ERROR(evaluator->UpdateAverage());
+    ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator->Evaluate(Split::kTest));
+    EXPECT_FALSE(evaluation.accuracy.has_value());
+    EXPECT_TRUE(evaluation.worker_accuracy.empty());
+    return absl::OkStatus();
+  });
+}
+
+TEST(EvaluatorTest, ASplitWithoutExamplesDividesByNothing) {
+  OnEveryWorker(2, [&](Communicator*, Evaluator* evaluator) -> absl::Status {
+    RETURN_IF_ERROR(evaluator->UpdateAverage());
+    ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator->Evaluate(Split::kValidation));
+    EXPECT_EQ(evaluation.loss, 0);
+    EXPECT_EQ(evaluation.accuracy, 0);
+    return absl::OkStatus();
+  });
+}
+
+TEST(EvaluatorTest, GathersInOrderOfRanksAndCountsAsMeasurement) {
+  OnEveryWorker(0, [&](Communicator* comm, Evaluator* evaluator) -> absl::Status {
+    ASSIGN_OR_RETURN(const auto values, evaluator->Gather(0.1 * comm->rank()));
+    EXPECT_EQ(values, std::vector<double>({0, 0.1, 0.1 * 2}));
+    EXPECT_EQ(comm->bytes_sent(Traffic::kTraining), 0);
+    EXPECT_GT(comm->bytes_sent(Traffic::kMeasurement), 0);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace
+}  // namespace starling
