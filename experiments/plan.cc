@@ -49,7 +49,8 @@ void CheckTrain(const Experiment& config, std::vector<Problem>* problems) {
   }
   const int64_t local =
       train.has_local_batch_size() ? train.local_batch_size() : train.global_batch_size() / workers;
-  if (local % train.micro_batches() != 0) {
+  const bool fits = train.has_local_batch_size() || train.global_batch_size() % workers == 0;
+  if (fits && local % train.micro_batches() != 0) {
     Add(problems, "train.micro_batches",
         absl::StrCat("train.micro_batches is ", train.micro_batches(),
                      ", which does not divide the ", local, " examples of a worker's batch"));

@@ -130,7 +130,8 @@ std::string SummaryJson(const Experiment& config, const RunResult& result) {
   json["wall_seconds"] = result.wall_seconds;
   const bool has_digest = result.status != RunStatus::kFailed;
   json["state_digest"] = has_digest ? Json(absl::StrFormat("%016x", result.state_digest)) : Json();
-  return json.dump(2) + "\n";
+  // A reason may quote a file's bytes; what is no UTF-8 in it becomes U+FFFD.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace starling

@@ -234,9 +234,9 @@ int RunArms(const std::vector<Job>& jobs, const RunDirectory& root, Stopper* sto
       status = RunStatus::kInterrupted;
       break;
     }
-    auto directory = RunDirectory::Create(root.File(job.name));
-    if (!directory.ok()) return Complain(directory.status());
-    const auto result = RunJob(job, **directory, stopper, command_line);
+    const auto directory = RunDirectory::Create(root.File(job.name));
+    const absl::StatusOr<RunResult> result =
+        directory.ok() ? RunJob(job, **directory, stopper, command_line) : directory.status();
     if (!result.ok()) {
       code = Complain(result.status());
       status = RunStatus::kFailed;

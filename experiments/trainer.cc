@@ -119,13 +119,13 @@ absl::Status Trainer::Step(int64_t step) {
 }
 
 absl::Status Trainer::Measure(int64_t steps_done) {
+  RETURN_IF_ERROR(parts_.algorithm->Quiesce());  // what is on its way belongs to nobody's estimate
   RETURN_IF_ERROR(evaluator_->UpdateAverage());
   ASSIGN_OR_RETURN(const double distance, evaluator_->ConsensusDistance());
   return worker_.id == 0 ? monitor_->ReportConsensus(steps_done, distance) : absl::OkStatus();
 }
 
 absl::Status Trainer::Evaluate(int64_t steps_done, Split split, Evaluation* evaluation) {
-  RETURN_IF_ERROR(parts_.algorithm->Quiesce());
   RETURN_IF_ERROR(Measure(steps_done));
   ASSIGN_OR_RETURN(*evaluation, evaluator_->Evaluate(split));
   RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
