@@ -22,6 +22,7 @@
 #include "core/run/host.h"
 #include "core/status.h"
 #include "experiments/columns.h"
+#include "experiments/experiment.pb.h"
 #include "gflags/gflags.h"
 #include "models/versions.h"
 #include "topology/describe.h"
@@ -47,6 +48,8 @@ void Row(const std::string& left, const std::string& right, int column) {
   std::printf("%s", RowText(left, right, column).c_str());
 }
 
+void Row(const std::string& what, const std::string& found) { Row(what, found, 20); }
+
 void ListKind(const std::string& kind) {
   std::printf("%s\n", kind.c_str());
   for (const PluginInfo* info : PluginTable::Global().List(kind)) {
@@ -67,6 +70,7 @@ void PrintFields(const google::protobuf::Descriptor& config) {
       for (int v = 0; v < values->value_count(); ++v) names.push_back(values->value(v)->name());
       type = absl::StrJoin(names, "|");
     }
+    if (const auto* message = field.message_type()) type = message->name();
     if (field.is_repeated()) absl::StrAppend(&type, " list");
     if (!rules.default_().empty()) absl::StrAppend(&type, ", default ", rules.default_());
     if (!rules.unit().empty()) absl::StrAppend(&type, " ", rules.unit());
@@ -77,13 +81,12 @@ void PrintFields(const google::protobuf::Descriptor& config) {
 }
 
 void PrintPlugin(const PluginInfo& info) {
-  std::printf("%s %s: %s\n", info.kind.c_str(), info.facts.name.c_str(),
-              info.facts.summary.c_str());
-  if (!info.facts.aliases.empty()) {
-    std::printf("also called: %s\n", absl::StrJoin(info.facts.aliases, ", ").c_str());
-  }
-  if (!info.facts.source.empty()) std::printf("source: %s\n", info.facts.source.c_str());
-  if (!info.facts.limits.empty()) std::printf("world sizes: %s\n", info.facts.limits.c_str());
+  const PluginFacts& facts = info.facts;
+  std::printf("%s %s\n", info.kind.c_str(), facts.name.c_str());
+  Row("what", facts.summary);
+  if (!facts.source.empty()) Row("source", facts.source);
+  if (!facts.aliases.empty()) Row("also called", absl::StrJoin(facts.aliases, ", "));
+  if (!facts.limits.empty()) Row("needs", facts.limits);
   std::printf("\n");
   PrintFields(*info.default_config->GetDescriptor());
 }
@@ -125,8 +128,6 @@ std::string LoadedLibrary(const char* symbol) {
   return path;
 }
 
-void Row(const std::string& what, const std::string& found) { Row(what, found, 20); }
-
 }  // namespace
 
 const Verb& ListVerb() {
@@ -150,15 +151,23 @@ int ListCommand(const Arguments& arguments) {
 
 const Verb& DescribeVerb() {
   static const Verb* verb = new Verb{"describe",
-                                     "describe KIND NAME [flags]",
+                                     "describe KIND NAME | experiment [flags]",
                                      "print what a plug-in is and takes; draw a topology",
                                      {"workers", "workers_per_node", "model_mb", "json", "set"}};
   return *verb;
 }
 
 int DescribeCommand(const Arguments& arguments) {
+  if (arguments.words.size() == 1 && arguments.words[0] == "experiment") {
+    for (const auto* message :
+         {Experiment::descriptor(), Train::descriptor(), Mixing::descriptor(), Arm::descriptor()}) {
+      PrintFields(*message);
+    }
+    return 0;
+  }
   if (arguments.words.size() != 2) {
-    return Complain(absl::StrCat("usage: starling describe KIND NAME; kinds: ", Kinds()));
+    return Complain(absl::StrCat(
+        "usage: starling describe KIND NAME, or starling describe experiment; kinds: ", Kinds()));
   }
   const std::string& kind = arguments.words[0];
   if (!IsKind(kind)) return Complain(absl::StrCat("no kind \"", kind, "\"; kinds: ", Kinds()));

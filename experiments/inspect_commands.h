@@ -12,6 +12,7 @@ int ListCommand(const Arguments& arguments);
 
 // describe KIND NAME: facts and config fields of a plug-in. describe topology NAME also computes
 // and draws its rounds for --workers and --workers_per_node, or prints them with --json.
+// describe experiment: the fields that every config has.
 const Verb& DescribeVerb();
 int DescribeCommand(const Arguments& arguments);
 

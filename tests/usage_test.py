@@ -41,6 +41,13 @@ class UsageTest(unittest.TestCase):
         self.assertIn("window", out)
         self.assertIn("default 4", out)
 
+    def test_describe_experiment_prints_the_switches(self):
+        out = starling.run("describe", "experiment", binary=starling.LIGHT_BINARY).out
+        for field in ("workers_per_node", "global_batch_size", "every_steps", "at least 1"):
+            self.assertIn(field, out)
+        for line in out.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+
     def test_describe_topology_as_json(self):
         result = starling.run("describe", "topology", "alternating_exp_ring", "--workers=8",
                               "--workers_per_node=2", "--json")
