@@ -69,8 +69,10 @@ absl::Status Monitor::CompleteStep(int64_t step) {
   window_.seconds += seconds / workers;
   ++window_.steps;
 
-  const double step_seconds = window_.seconds / window_.steps;
-  progress_->Step({step + 1, plan_->steps, window_.loss / window_.steps, window_.lr,
+  // A window that has just begun says little; shown with the one before it, numbers are steady.
+  const double steps = static_cast<double>(window_.steps + last_window_.steps);
+  const double step_seconds = (window_.seconds + last_window_.seconds) / steps;
+  progress_->Step({step + 1, plan_->steps, (window_.loss + last_window_.loss) / steps, window_.lr,
                    plan_->global_batch_size() / std::max(step_seconds, 1e-9), step_seconds * 1e3,
                    consensus_distance_});
   if (complete_ % plan_->config.train().log_every_steps() != 0 && complete_ != plan_->steps) {
@@ -88,6 +90,7 @@ absl::Status Monitor::EmitWindow() {
       {"time/step_ms", step_seconds * 1e3},
       {"time/samples_per_second", plan_->global_batch_size() / std::max(step_seconds, 1e-9)},
       {"comm/bytes_sent_per_worker", static_cast<double>(bytes_sent_) / plan_->config.workers()}};
+  last_window_ = window_;
   window_ = Window();
   return Emit(record);
 }

@@ -102,7 +102,7 @@ class Monitor {
   std::vector<std::deque<StepReport>> reported_;  // by worker: steps from complete_ on
   int64_t complete_ = 0;                          // steps that all workers have reported
   std::vector<double> step_loss_;                 // mean over the workers, by step
-  Window window_;
+  Window window_, last_window_;
   double consensus_distance_ = 0;
   int64_t bytes_sent_ = 0;
   int diverged_worker_ = -1;
