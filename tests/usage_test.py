@@ -10,12 +10,17 @@ QUICKSTART = os.path.join(os.environ["TEST_SRCDIR"], os.environ["TEST_WORKSPACE"
                           "experiments", "configs", "quickstart.textproto")
 
 
+def light(*args, **kwargs):
+    """Runs the binary that starts in a moment."""
+    return starling.run(*args, binary=starling.LIGHT_BINARY, **kwargs)
+
+
 class UsageTest(unittest.TestCase):
 
     def test_help_fits_one_screen(self):
         for args in (["--help"], ["help"], ["train", "--help"], ["list", "--help"],
                      ["describe", "--help"], ["doctor", "--help"]):
-            result = starling.run(*args)
+            result = light(*args)
             self.assertEqual(result.code, 0, args)
             lines = result.out.splitlines()
             self.assertLess(len(lines), 24, args)
@@ -23,34 +28,34 @@ class UsageTest(unittest.TestCase):
                 self.assertLessEqual(len(line), 80, line)
 
     def test_no_verb_is_wrong_usage(self):
-        result = starling.run()
+        result = light()
         self.assertEqual(result.code, 2)
         self.assertIn("usage: starling VERB", result.err)
 
     def test_list_names_every_kind(self):
-        out = starling.run("list").out
+        out = light("list").out
         for kind in ("algorithm", "backend", "dataset", "metric_sink", "model", "optimizer",
                      "partition", "schedule", "topology"):
             self.assertIn("\n" + kind + "\n", "\n" + out)
-        only = starling.run("list", "topology").out
+        only = light("list", "topology").out
         self.assertIn("ring", only)
         self.assertNotIn("accum_adam", only)
 
     def test_describe_prints_fields_with_defaults(self):
-        out = starling.run("describe", "optimizer", "accum_adam").out
+        out = light("describe", "optimizer", "accum_adam").out
         self.assertIn("window", out)
         self.assertIn("default 4", out)
 
     def test_describe_experiment_prints_the_switches(self):
-        out = starling.run("describe", "experiment", binary=starling.LIGHT_BINARY).out
+        out = light("describe", "experiment").out
         for field in ("workers_per_node", "global_batch_size", "every_steps", "at least 1"):
             self.assertIn(field, out)
         for line in out.splitlines():
             self.assertLessEqual(len(line), 80, line)
 
     def test_describe_topology_as_json(self):
-        result = starling.run("describe", "topology", "alternating_exp_ring", "--workers=8",
-                              "--workers_per_node=2", "--json")
+        result = light("describe", "topology", "alternating_exp_ring", "--workers=8",
+                       "--workers_per_node=2", "--json")
         self.assertEqual(result.code, 0, result.err)
         described = json.loads(result.out)
         self.assertEqual(described["workers"], 8)
@@ -69,8 +74,7 @@ class UsageTest(unittest.TestCase):
 
     def test_describe_topology_fits_the_terminal(self):
         for name in ("ring", "aer", "complete", "exp2", "torus", "base_graph"):
-            result = starling.run("describe", "topology", name, "--workers=8",
-                                  "--workers_per_node=4")
+            result = light("describe", "topology", name, "--workers=8", "--workers_per_node=4")
             self.assertEqual(result.code, 0, result.err)
             for line in result.out.splitlines():
                 self.assertLessEqual(len(line), 80, line)
@@ -95,17 +99,15 @@ class UsageTest(unittest.TestCase):
 
     def test_flags_accept_dashes_and_separate_values(self):
         directory = os.path.join(starling.scratch(), "run")
-        result = starling.run("train", "-config", starling.write(starling.QUADRATIC), "--run-dir",
-                              directory, "--cores", "1", "--set", "seed=9",
-                              binary=starling.LIGHT_BINARY)
+        result = light("train", "-config", starling.write(starling.QUADRATIC), "--run-dir",
+                       directory, "--cores", "1", "--set", "seed=9")
         self.assertEqual(result.code, 0, result.err)
         self.assertEqual(starling.summary(directory)["status"], "done")
 
     def test_relative_paths_start_where_the_user_stands(self):
         home = starling.scratch()
         os.rename(starling.write(starling.QUADRATIC), os.path.join(home, "bowl.textproto"))
-        result = starling.run("train", "--config=bowl.textproto",
-                              binary=starling.LIGHT_BINARY, env={"BUILD_WORKING_DIRECTORY": home})
+        result = light("train", "--config=bowl.textproto", env={"BUILD_WORKING_DIRECTORY": home})
         self.assertEqual(result.code, 0, result.err)
         path = result.out.strip().splitlines()[-1].split("results: ")[1]
         self.assertTrue(path.startswith(os.path.join(home, "runs", "bowl")), path)
