@@ -4,12 +4,80 @@
 
 #include "absl/strings/str_cat.h"
 #include "comm/two_level_all_reduce.h"
+#include "core/status.h"
 
 namespace starling {
+
+namespace {
+
+absl::Status CheckPeer(int peer, int size) {
+  if (peer >= 0 && peer < size) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("worker ", peer, " is not in this world of ", size, " workers"));
+}
+
+// A backend's work, with its waits and its end recorded.
+class RecordedWork final : public Work {
+ public:
+  RecordedWork(Recorder* recorder, int64_t number, Traffic traffic)
+      : recorder_(recorder), number_(number), traffic_(traffic) {}
+  ~RecordedWork() override {
+    work_.reset();
+    recorder_->Ended(number_);
+  }
+
+  void set_work(std::unique_ptr<Work> work) {
+    work_ = std::move(work);
+    if (work_->Done()) recorder_->Ended(number_);
+  }
+
+  bool Done() override { return work_->Done(); }
+
+  absl::Status Wait() override {
+    if (work_->Done()) return work_->Wait();
+    const bool counts = traffic_ == Traffic::kTraining;
+    const Phase before = counts ? recorder_->Enter(Phase::kWait) : Phase::kOutside;
+    recorder_->WaitBegins([this] { return work_->Missing(); });
+    const absl::Status status = work_->Wait();
+    recorder_->WaitEnds();
+    if (counts) recorder_->Enter(before);
+    return status;
+  }
+
+  absl::Span<const Arrival> arrivals() const override { return work_->arrivals(); }
+  std::string Missing() const override { return work_->Missing(); }
+
+ private:
+  Recorder* recorder_;
+  int64_t number_;
+  Traffic traffic_;
+  std::unique_ptr<Work> work_;
+};
+
+}  // namespace
 
 std::string ToString(const MessageKey& key) {
   return absl::StrCat("stream ", key.stream, ", round ", key.round, ", bucket ", key.bucket,
                       ", part ", key.part);
+}
+
+absl::StatusOr<std::unique_ptr<Work>> Communicator::Exchange(absl::Span<const Send> sends,
+                                                             absl::Span<const Receive> receives,
+                                                             const ExchangeOptions& options) {
+  for (const Send& send : sends) RETURN_IF_ERROR(CheckPeer(send.to, size_));
+  for (const Receive& receive : receives) {
+    if (receive.from != kAnyone) RETURN_IF_ERROR(CheckPeer(receive.from, size_));
+  }
+  const int64_t number = recorder_.Started(sends, receives, options.traffic);
+  auto recorded = std::make_unique<RecordedWork>(&recorder_, number, options.traffic);
+  ExchangeOptions inner = options;
+  inner.completed = [this, number, then = options.completed] {
+    recorder_.Ended(number);
+    if (then) then();
+  };
+  ASSIGN_OR_RETURN(auto work, StartExchange(sends, receives, inner));
+  recorded->set_work(std::move(work));
+  return recorded;
 }
 
 absl::Status Work::WaitOn(Queue*) { return Wait(); }

@@ -5,6 +5,7 @@
 #define COMM_COMMUNICATOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,53 +14,19 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "comm/message.h"
+#include "comm/recorder.h"
 #include "core/buffer.h"
 #include "core/clock.h"
 
 namespace starling {
-
-// Names one message between two workers. While it is under way, no other message between the same
-// two workers in the same direction may have the same key.
-struct MessageKey {
-  uint16_t stream = 0;  // whose: one number per mixer, collective user, ...
-  int64_t round = 0;
-  int32_t bucket = 0;
-  uint16_t part = 0;  // several vectors of a bucket, phases of a collective
-};
-
-inline bool operator==(const MessageKey& a, const MessageKey& b) {
-  return a.stream == b.stream && a.round == b.round && a.bucket == b.bucket && a.part == b.part;
-}
-
-// "stream 1, round 7, bucket 0, part 2".
-std::string ToString(const MessageKey& key);
-
-inline constexpr int kAnyone = -1;
-
-struct Send {
-  int to = 0;
-  MessageKey key;
-  Buffer data;  // must stay unchanged until the Work is done
-};
-
-struct Receive {
-  int from = 0;  // or kAnyone: the first that comes with this key
-  MessageKey key;
-  Buffer into;  // count is a capacity
-};
-
-// What came for one Receive.
-struct Arrival {
-  int from = 0;
-  int64_t count = 0;
-};
 
 // An exchange under way. Destroying it cancels what has not been matched yet.
 class Work {
  public:
   virtual ~Work() = default;
 
-  // Whether Wait would return at once. May move the exchange on.
+  // Whether Wait would return at once. May move the exchange on. By any thread.
   virtual bool Done() = 0;
 
   // Blocks until all sends have left their buffers and all receives have arrived; gives the
@@ -72,22 +39,34 @@ class Work {
 
   // One per Receive, in their order; valid once done, as long as the Work lives.
   virtual absl::Span<const Arrival> arrivals() const = 0;
-};
 
-// Measurements (consensus distance, evaluation) are counted apart from training.
-enum class Traffic { kTraining, kMeasurement };
+  // What it still waits for, in words: "worker 2 to send stream 1, round 7, bucket 0, part 0". By
+  // any thread.
+  virtual std::string Missing() const = 0;
+};
 
 struct ExchangeOptions {
   absl::Duration deadline = absl::InfiniteDuration();  // from the call on
   Traffic traffic = Traffic::kTraining;
   Queue* after = nullptr;  // starts when what is queued there now has run
+
+  // Called when all of it is done, by the thread that brought this about; not called if it is done
+  // when Exchange returns, or if it fails. Destroying the Work waits for a call under way, so it
+  // must not happen in one. What it calls must be short: another worker may be the one who waits.
+  std::function<void()> completed;
 };
 
-// One worker's end of the world. Used by that worker's thread only; Abort by any.
+// One worker's end of the world. Used by that worker's thread, and by `completed` calls in its
+// name; Abort by any.
 class Communicator {
  public:
-  Communicator(int rank, int size, int workers_per_node)
-      : rank_(rank), size_(size), workers_per_node_(workers_per_node) {}
+  // `clock` is not owned.
+  Communicator(int rank, int size, int workers_per_node, Clock* clock)
+      : rank_(rank),
+        size_(size),
+        workers_per_node_(workers_per_node),
+        clock_(clock),
+        recorder_(rank, size, clock) {}
   virtual ~Communicator() = default;
 
   int rank() const { return rank_; }
@@ -97,22 +76,24 @@ class Communicator {
   // they happen to run.
   int workers_per_node() const { return workers_per_node_; }
 
-  virtual Clock& clock() = 0;
+  Clock& clock() { return *clock_; }
+  Recorder& recorder() { return recorder_; }
+  const Recorder& recorder() const { return recorder_; }
 
   // Ends every exchange of every worker with ABORTED and this reason. The first reason stays.
   virtual void Abort(const absl::Status& reason) = 0;
 
   // Starts all sends and receives together. INVALID_ARGUMENT for a rank outside the world.
-  virtual absl::StatusOr<std::unique_ptr<Work>> Exchange(absl::Span<const Send> sends,
-                                                         absl::Span<const Receive> receives,
-                                                         const ExchangeOptions& options) = 0;
+  // Recorded: bytes, times, and what a waiting worker waits for.
+  absl::StatusOr<std::unique_ptr<Work>> Exchange(absl::Span<const Send> sends,
+                                                 absl::Span<const Receive> receives,
+                                                 const ExchangeOptions& options);
 
   // Starts replacing `values` on every member of `group` (sorted ranks, this one among them) by
   // the members' sum. The order of additions depends on the group and on workers_per_node only,
   // so bits are equal on every backend, for every bucket size and timing. `key.part` must be 0;
-  // parts 1 to 4 of the key are used. Such a work may move on in its own Done and Wait only, so
-  // all members must wait for their sums in the same order. Default: TwoLevelAllReduce on
-  // Exchange.
+  // parts 1 to 4 of the key are used. Moves on by itself, while its members compute. Default:
+  // TwoLevelAllReduce on Exchange. `options.completed` is not called.
   virtual absl::StatusOr<std::unique_ptr<Work>> AllReduceSum(absl::Span<const int> group,
                                                              MessageKey key, Buffer values,
                                                              const ExchangeOptions& options);
@@ -126,16 +107,18 @@ class Communicator {
   void ReturnScratch(Arena scratch);
 
   // Payload bytes that this worker has sent so far.
-  int64_t bytes_sent(Traffic traffic) const { return bytes_sent_[static_cast<int>(traffic)]; }
+  int64_t bytes_sent(Traffic traffic) const { return recorder_.bytes_sent(traffic); }
 
  protected:
-  void CountSent(int64_t bytes, Traffic traffic) {
-    bytes_sent_[static_cast<int>(traffic)] += bytes;
-  }
+  // Exchange, as a backend implements it: ranks are legal, and nothing need be recorded.
+  virtual absl::StatusOr<std::unique_ptr<Work>> StartExchange(absl::Span<const Send> sends,
+                                                              absl::Span<const Receive> receives,
+                                                              const ExchangeOptions& options) = 0;
 
  private:
   int rank_, size_, workers_per_node_;
-  int64_t bytes_sent_[2] = {0, 0};
+  Clock* clock_;
+  Recorder recorder_;
   std::vector<Arena> allocated_;
   std::vector<Arena> scratch_;  // not in use
 };

@@ -1,6 +1,9 @@
 #include "comm/two_level_all_reduce.h"
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -68,23 +71,54 @@ class TwoLevelWork final : public Work {
   }
 
   ~TwoLevelWork() override {
-    inner_.reset();  // cancels receives into the scratch before others may use it
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      given_up_ = true;
+      moved_.wait(lock, [this] { return !moving_; });
+    }
+    // Cancels receives into the scratch before others may use it; waits for `completed` calls.
+    exchanges_.clear();
     comm_->ReturnScratch(std::move(scratch_));
   }
 
-  absl::Status Start() { return Enter(kReduceInside); }
+  absl::Status Start() {
+    moving_ = true;
+    RETURN_IF_ERROR(Enter(kReduceInside));
+    again_ = true;
+    Move();
+    return absl::OkStatus();  // what became of later phases is told by Wait
+  }
 
   bool Done() override {
-    while (phase_ != kFinished && status_.ok() && inner_->Done()) status_ = Advance();
-    return phase_ == kFinished || !status_.ok();
+    MoveOn();
+    std::lock_guard<std::mutex> lock(mutex_);
+    return !moving_ && ended();
   }
 
   absl::Status Wait() override {
-    while (phase_ != kFinished && status_.ok()) status_ = Advance();
-    return status_;
+    while (true) {
+      MoveOn();
+      Work* under_way;
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        moved_.wait(lock, [this] { return !moving_; });
+        if (ended()) return status_;
+        under_way = exchanges_.back().get();
+      }
+      const absl::Status status = under_way->Wait();
+      if (status.ok()) continue;
+      std::unique_lock<std::mutex> lock(mutex_);
+      moved_.wait(lock, [this] { return !moving_; });
+      status_.Update(status);
+    }
   }
 
   absl::Span<const Arrival> arrivals() const override { return {}; }
+
+  std::string Missing() const override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return moving_ || exchanges_.empty() ? "a sum" : exchanges_.back()->Missing();
+  }
 
  private:
   enum Phase : uint16_t {
@@ -100,13 +134,39 @@ class TwoLevelWork final : public Work {
     return phase_ == kReduceInside || phase_ == kGatherInside ? inside_ : across_;
   }
 
-  // Waits for the phase under way, adds what came, and starts the next phase. What a phase sends
-  // is written by none of them before all its sends are done.
-  absl::Status Advance() {
-    RETURN_IF_ERROR(inner_->Wait());
-    inner_.reset();
-    if (reduces()) AddInOrder();
-    return Enter(static_cast<Phase>(phase_ + 1));
+  bool ended() const { return phase_ == kFinished || !status_.ok(); }
+
+  // Ends phases whose exchanges are done and starts the next ones. One thread at a time moves; it
+  // holds no lock, since an exchange that it starts may complete others' and so call them. Whoever
+  // finds it moving leaves the rest to it.
+  void MoveOn() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      again_ = true;
+      if (moving_) return;
+      moving_ = true;
+    }
+    Move();
+  }
+
+  void Move() {
+    while (true) {
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (!again_ || given_up_) {
+          moving_ = false;
+          moved_.notify_all();
+          return;
+        }
+        again_ = false;
+      }
+      while (!ended() && exchanges_.back()->Done()) {
+        status_ = exchanges_.back()->Wait();
+        if (status_.ok() && reduces()) AddInOrder();
+        // What a phase sends is written by none of them before all its sends are done.
+        if (status_.ok()) status_ = Enter(static_cast<Phase>(phase_ + 1));
+      }
+    }
   }
 
   // Starts `phase`, or the first one after it in which this worker has a partner.
@@ -128,7 +188,10 @@ class TwoLevelWork final : public Work {
       sends.push_back({peer, key, reduces() ? theirs : mine});
       receives.push_back({peer, key, reduces() ? Share(i) : theirs});
     }
-    ASSIGN_OR_RETURN(inner_, comm_->Exchange(sends, receives, options_));
+    ExchangeOptions options = options_;
+    options.completed = [this] { MoveOn(); };
+    ASSIGN_OR_RETURN(auto exchange, comm_->Exchange(sends, receives, options));
+    exchanges_.push_back(std::move(exchange));
     return absl::OkStatus();
   }
 
@@ -153,9 +216,18 @@ class TwoLevelWork final : public Work {
   Level inside_;  // members on this machine, by rank; the whole vector
   Level across_;  // owners of this worker's chunk, by machine; that chunk
   Arena scratch_;
+
+  // Who moves owns these; the others while nobody does.
   Phase phase_ = kReduceInside;
-  std::unique_ptr<Work> inner_;
+  // One per phase so far. They are kept to the end: a `completed` call must not destroy its own.
+  std::vector<std::unique_ptr<Work>> exchanges_;
   absl::Status status_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable moved_;  // moving_ has become false
+  bool moving_ = false;            // some thread moves
+  bool again_ = false;             // there is more to look at
+  bool given_up_ = false;
 };
 
 }  // namespace

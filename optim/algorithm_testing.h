@@ -99,8 +99,10 @@ struct TestRunResult {
   std::vector<double> average;  // in the end, by Estimate
   AlgorithmFacts facts;
 
-  // Training bytes sent in each step, by part of the step, all workers together.
-  std::vector<int64_t> bytes_in_begin, bytes_in_ready, bytes_in_end;
+  // Exchanges that the algorithm started in each step, by part of the step, and training bytes
+  // sent in the whole run, all workers together. A group sum counts once.
+  std::vector<int64_t> started_in_begin, started_in_ready, started_in_end;
+  int64_t bytes_sent = 0;
 };
 
 // Runs on "threads". Expectations on what every algorithm owes the trainer are checked on the way:

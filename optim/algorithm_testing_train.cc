@@ -2,6 +2,8 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -100,7 +102,8 @@ class SavedState final : public StateVisitor {
 struct WorkerResult {
   std::vector<double> x, average;
   AlgorithmFacts facts;
-  std::vector<int64_t> bytes_in_begin, bytes_in_ready, bytes_in_end;
+  std::vector<int64_t> started_in_begin, started_in_ready, started_in_end;
+  int64_t bytes_sent = 0;
 };
 
 template <typename T>
@@ -128,6 +131,7 @@ class TestTrainer {
       if (step + 1 == run_.restart_after) RETURN_IF_ERROR(Restart());
     }
     RETURN_IF_ERROR(Average(run_.steps));
+    result_->bytes_sent = comm_->bytes_sent(Traffic::kTraining);
     ForEachParameter([&](int64_t, int64_t at) { result_->x.push_back(x()[at]); });
     return absl::OkStatus();
   }
@@ -180,9 +184,9 @@ class TestTrainer {
     info.lr = run_.lr(step);
     info.lr_max = run_.lr(0);
     RETURN_IF_ERROR(
-        Counted(&result_->bytes_in_begin, [&] { return algorithm_->OnStepBegin(info); }));
-    RETURN_IF_ERROR(Counted(&result_->bytes_in_ready, [&] { return ForwardBackward(info); }));
-    RETURN_IF_ERROR(Counted(&result_->bytes_in_end, [&] { return algorithm_->OnStepEnd(info); }));
+        Counted(&result_->started_in_begin, [&] { return algorithm_->OnStepBegin(info); }));
+    RETURN_IF_ERROR(Counted(&result_->started_in_ready, [&] { return ForwardBackward(info); }));
+    RETURN_IF_ERROR(Counted(&result_->started_in_end, [&] { return algorithm_->OnStepEnd(info); }));
     std::vector<T> unpadded(layout_.size);
     ForEachParameter([&](int64_t, int64_t at) { unpadded[at] = x()[at]; });
     EXPECT_EQ(absl::MakeConstSpan(unpadded), x()) << "the padding has changed";
@@ -190,11 +194,22 @@ class TestTrainer {
   }
 
   template <typename F>
-  absl::Status Counted(std::vector<int64_t>* bytes, const F& f) {
-    const int64_t before = comm_->bytes_sent(Traffic::kTraining);
+  absl::Status Counted(std::vector<int64_t>* started, const F& f) {
+    CountStarted();
     const absl::Status status = f();
-    bytes->push_back(comm_->bytes_sent(Traffic::kTraining) - before);
+    started->push_back(CountStarted());
     return status;
+  }
+
+  // Exchanges begun since the last call. Phases of a group sum, which begin whenever the one before
+  // has ended, count as one.
+  int64_t CountStarted() {
+    int64_t count = 0;
+    for (const ExchangeRecord& record : comm_->recorder().Records()) {
+      if (record.traffic != Traffic::kTraining) continue;
+      count += started_.emplace(record.key.stream, record.key.round, record.key.bucket).second;
+    }
+    return count;
   }
 
   // The gradient at x as it is now; each bucket's appears just before the bucket is ready.
@@ -263,6 +278,7 @@ class TestTrainer {
   Arena x_, g_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Algorithm> algorithm_;
+  std::set<std::tuple<uint16_t, int64_t, int32_t>> started_;  // exchanges: stream, round, bucket
 };
 
 void Add(const std::vector<int64_t>& from, std::vector<int64_t>* to) {
@@ -285,9 +301,10 @@ absl::StatusOr<TestRunResult> Train(const TestRun& run) {
   result.facts = workers[0].facts;
   for (WorkerResult& worker : workers) {
     EXPECT_EQ(worker.average, result.average) << "workers disagree about the average";
-    Add(worker.bytes_in_begin, &result.bytes_in_begin);
-    Add(worker.bytes_in_ready, &result.bytes_in_ready);
-    Add(worker.bytes_in_end, &result.bytes_in_end);
+    Add(worker.started_in_begin, &result.started_in_begin);
+    Add(worker.started_in_ready, &result.started_in_ready);
+    Add(worker.started_in_end, &result.started_in_end);
+    result.bytes_sent += worker.bytes_sent;
     result.x.push_back(std::move(worker.x));
   }
   return result;

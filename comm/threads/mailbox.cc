@@ -49,6 +49,7 @@ void Mailbox::Post(const std::shared_ptr<Exchanging>& exchange) {
   exchange->received.resize(exchange->receives.size());
   exchange->open = static_cast<int>(exchange->sends.size() + exchange->receives.size());
   exchange->deadline = DeadlineAfter(exchange->patience);
+  exchange->posting = true;
   std::vector<Match> matches;
   std::unique_lock<std::mutex> lock(mutex_);
   for (size_t i = 0; i < exchange->receives.size(); ++i) {
@@ -58,6 +59,7 @@ void Mailbox::Post(const std::shared_ptr<Exchanging>& exchange) {
     PostSend(exchange, static_cast<int>(i), &matches);
   }
   for (const Match& match : matches) Copy(match, &lock);
+  exchange->posting = false;
 }
 
 void Mailbox::PostSend(const std::shared_ptr<Exchanging>& exchange, int index,
@@ -117,11 +119,15 @@ void Mailbox::Copy(const Match& match, std::unique_lock<std::mutex>* lock) {
   match.receiver->received[match.receive] = true;
   match.sender->sent[match.send] = true;
   for (Exchanging* side : {match.sender.get(), match.receiver.get()}) {
-    --side->copying;
-    --side->open;
-    if (side->open == 0 || (side->cancelled && side->copying == 0)) {
+    if (--side->open == 0) {
       wakeups_[side->rank].notify_all();
+      if (side->completed && !side->posting && !side->cancelled) {
+        lock->unlock();  // `copying` keeps the exchange
+        side->completed();
+        lock->lock();
+      }
     }
+    if (--side->copying == 0 && side->cancelled) wakeups_[side->rank].notify_all();
   }
 }
 
@@ -153,10 +159,15 @@ absl::Status Mailbox::Wait(const Exchanging& exchange, ComputeSlots* slots) {
   if (aborted_.has_value()) return absl::AbortedError(*aborted_);
   return absl::DeadlineExceededError(absl::StrCat("worker ", exchange.rank, " waited ",
                                                   absl::FormatDuration(exchange.patience), " for ",
-                                                  Missing(exchange)));
+                                                  MissingText(exchange)));
 }
 
-std::string Mailbox::Missing(const Exchanging& exchange) const {
+std::string Mailbox::Missing(const Exchanging& exchange) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return MissingText(exchange);
+}
+
+std::string Mailbox::MissingText(const Exchanging& exchange) const {
   std::vector<std::string> missing;
   for (size_t i = 0; i < exchange.receives.size(); ++i) {
     const Receive& receive = exchange.receives[i];
@@ -184,14 +195,15 @@ void Mailbox::RemoveFrom(Box* box, const MessageKey& key, const Exchanging* exch
 
 void Mailbox::Cancel(const std::shared_ptr<Exchanging>& exchange) {
   std::unique_lock<std::mutex> lock(mutex_);
-  if (exchange->open == 0) return;
-  for (const Receive& receive : exchange->receives) {
-    RemoveFrom(&boxes_[exchange->rank], receive.key, exchange.get());
-  }
-  for (const Send& send : exchange->sends) {
-    RemoveFrom(&boxes_[send.to], send.key, exchange.get());
-  }
   exchange->cancelled = true;
+  if (exchange->open > 0) {
+    for (const Receive& receive : exchange->receives) {
+      RemoveFrom(&boxes_[exchange->rank], receive.key, exchange.get());
+    }
+    for (const Send& send : exchange->sends) {
+      RemoveFrom(&boxes_[send.to], send.key, exchange.get());
+    }
+  }
   wakeups_[exchange->rank].wait(lock, [&] { return exchange->copying == 0; });
 }
 

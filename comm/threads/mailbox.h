@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -43,15 +44,17 @@ struct Exchanging {
   std::vector<Send> sends;
   std::vector<Receive> receives;
   absl::Duration patience = absl::InfiniteDuration();
+  std::function<void()> completed;  // as ExchangeOptions::completed; may be empty
 
   // The mailbox's, guarded by its mutex.
   std::chrono::steady_clock::time_point deadline;
   std::vector<Arrival> arrivals;     // anyone's once all is done
   std::vector<bool> sent, received;  // matched and copied
   int open = 0;                      // sends and receives not yet copied
-  int copying = 0;                   // copies under way: buffers must stay
+  int copying = 0;                   // copies and calls of `completed` under way: buffers must stay
   bool cancelled = false;
-  std::string error;  // a message longer than its receive; else empty
+  bool posting = false;  // Post has not returned yet
+  std::string error;     // a message longer than its receive; else empty
 };
 
 class Mailbox {
@@ -68,8 +71,12 @@ class Mailbox {
   // `slots`: one is given back while blocked.
   absl::Status Wait(const Exchanging& exchange, ComputeSlots* slots);
 
-  // Takes back what is not matched; returns when no copy touches its buffers any more. Must come
-  // before the buffers go, and before `exchange` is forgotten.
+  // What is missing, in words.
+  std::string Missing(const Exchanging& exchange);
+
+  // Takes back what is not matched; returns when no copy touches its buffers any more and no call
+  // of `completed` is under way. Must come before the buffers go, and before `exchange` is
+  // forgotten.
   void Cancel(const std::shared_ptr<Exchanging>& exchange);
 
   // Ends all waiting, now and later, with ABORTED and the first reason given.
@@ -100,7 +107,7 @@ class Mailbox {
                    std::vector<Match>* matches);
   void Copy(const Match& match, std::unique_lock<std::mutex>* lock);
   static void RemoveFrom(Box* box, const MessageKey& key, const Exchanging* exchange);
-  std::string Missing(const Exchanging& exchange) const;
+  std::string MissingText(const Exchanging& exchange) const;
 
   std::mutex mutex_;
   std::vector<Box> boxes_;                        // by destination

@@ -1,6 +1,7 @@
 // Backend "threads": every worker is a thread of this process.
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ class ThreadsWork final : public Work {
   bool Done() override { return mailbox_->Done(*exchange_); }
   absl::Status Wait() override { return mailbox_->Wait(*exchange_, slots_); }
   absl::Span<const Arrival> arrivals() const override { return exchange_->arrivals; }
+  std::string Missing() const override { return mailbox_->Missing(*exchange_); }
 
  private:
   Mailbox* mailbox_;
@@ -36,35 +38,24 @@ class ThreadsCommunicator final : public Communicator {
  public:
   ThreadsCommunicator(int rank, const Backend::Context& world, Mailbox* mailbox,
                       ComputeSlots* slots)
-      : Communicator(rank, world.workers, world.workers_per_node),
+      : Communicator(rank, world.workers, world.workers_per_node, &WallClock()),
         mailbox_(mailbox),
         slots_(slots) {}
 
-  Clock& clock() override { return WallClock(); }
   void Abort(const absl::Status& reason) override { mailbox_->Abort(reason); }
 
-  absl::StatusOr<std::unique_ptr<Work>> Exchange(absl::Span<const Send> sends,
-                                                 absl::Span<const Receive> receives,
-                                                 const ExchangeOptions& options) override {
-    for (const Send& send : sends) RETURN_IF_ERROR(CheckPeer(send.to));
-    for (const Receive& receive : receives) {
-      if (receive.from != kAnyone) RETURN_IF_ERROR(CheckPeer(receive.from));
-    }
-    for (const Send& send : sends) CountSent(send.data.bytes(), options.traffic);
+ private:
+  absl::StatusOr<std::unique_ptr<Work>> StartExchange(absl::Span<const Send> sends,
+                                                      absl::Span<const Receive> receives,
+                                                      const ExchangeOptions& options) override {
     auto exchange = std::make_shared<Exchanging>();
     exchange->rank = rank();
     exchange->sends.assign(sends.begin(), sends.end());
     exchange->receives.assign(receives.begin(), receives.end());
     exchange->patience = options.deadline;
+    exchange->completed = options.completed;
     mailbox_->Post(exchange);
     return std::make_unique<ThreadsWork>(mailbox_, slots_, std::move(exchange));
-  }
-
- private:
-  absl::Status CheckPeer(int peer) const {
-    if (peer >= 0 && peer < size()) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat("worker ", peer, " is not in this world of ", size(), " workers"));
   }
 
   Mailbox* mailbox_;
