@@ -3,8 +3,6 @@
 #include <chrono>
 #include <cstring>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "glog/logging.h"
 
 namespace starling {
@@ -30,26 +28,7 @@ size_t Mailbox::KeyHash::operator()(const MessageKey& key) const {
   return hash * 0xbf58476d1ce4e5b9 >> 7;
 }
 
-namespace {
-
-using SteadyClock = std::chrono::steady_clock;
-
-// When `patience` from now is at an end; max() for never.
-SteadyClock::time_point DeadlineAfter(absl::Duration patience) {
-  constexpr int64_t kForeverHours = 1 << 20;  // a century, so that the sum cannot overflow
-  if (patience >= absl::Hours(kForeverHours)) return SteadyClock::time_point::max();
-  return SteadyClock::now() + absl::ToChronoNanoseconds(patience);
-}
-
-}  // namespace
-
 void Mailbox::Post(const std::shared_ptr<Exchanging>& exchange) {
-  exchange->arrivals.resize(exchange->receives.size());
-  exchange->sent.resize(exchange->sends.size());
-  exchange->received.resize(exchange->receives.size());
-  exchange->open = static_cast<int>(exchange->sends.size() + exchange->receives.size());
-  exchange->deadline = DeadlineAfter(exchange->patience);
-  exchange->posting = true;
   std::vector<Match> matches;
   std::unique_lock<std::mutex> lock(mutex_);
   for (size_t i = 0; i < exchange->receives.size(); ++i) {
@@ -70,8 +49,8 @@ void Mailbox::PostSend(const std::shared_ptr<Exchanging>& exchange, int index,
     const int from = it->exchange->receives[it->index].from;
     if (from != exchange->rank && from != kAnyone) continue;
     matches->push_back({exchange, it->exchange, index, it->index});
-    ++exchange->copying;
-    ++it->exchange->copying;
+    ++exchange->busy;
+    ++it->exchange->busy;
     waiting.receives.erase(it);
     if (waiting.receives.empty() && waiting.sends.empty()) boxes_[send.to].erase(send.key);
     return;
@@ -92,8 +71,8 @@ void Mailbox::PostReceive(const std::shared_ptr<Exchanging>& exchange, int index
   for (auto it = waiting.sends.begin(); it != waiting.sends.end(); ++it) {
     if (receive.from != it->exchange->rank && receive.from != kAnyone) continue;
     matches->push_back({it->exchange, exchange, it->index, index});
-    ++exchange->copying;
-    ++it->exchange->copying;
+    ++exchange->busy;
+    ++it->exchange->busy;
     waiting.sends.erase(it);
     if (waiting.receives.empty() && waiting.sends.empty()) box.erase(receive.key);
     return;
@@ -110,25 +89,22 @@ void Mailbox::Copy(const Match& match, std::unique_lock<std::mutex>* lock) {
     std::memcpy(receive.into.data, send.data.data, send.data.bytes());
     lock->lock();
   }
-  if (!fits) {
-    match.receiver->error = absl::StrCat(
-        "worker ", match.receiver->rank, " has room for ", receive.into.bytes(), " bytes of ",
-        ToString(send.key), ", worker ", match.sender->rank, " sent ", send.data.bytes());
-  }
-  match.receiver->arrivals[match.receive] = {match.sender->rank, send.data.count};
-  match.receiver->received[match.receive] = true;
-  match.sender->sent[match.send] = true;
-  for (Exchanging* side : {match.sender.get(), match.receiver.get()}) {
-    if (--side->open == 0) {
-      wakeups_[side->rank].notify_all();
-      if (side->completed && !side->posting && !side->cancelled) {
-        lock->unlock();  // `copying` keeps the exchange
-        side->completed();
-        lock->lock();
-      }
+  if (!fits) match.receiver->TooLong(match.receive, match.sender->rank, send.data.bytes());
+  Finish(match.sender.get(), match.sender->Sent(match.send), lock);
+  Finish(match.receiver.get(),
+         match.receiver->Received(match.receive, {match.sender->rank, send.data.count}), lock);
+}
+
+void Mailbox::Finish(Exchanging* side, bool last, std::unique_lock<std::mutex>* lock) {
+  if (last) {
+    wakeups_[side->rank].notify_all();
+    if (side->completed && !side->posting && !side->cancelled) {
+      lock->unlock();  // `busy` keeps the exchange
+      side->completed();
+      lock->lock();
     }
-    if (--side->copying == 0 && side->cancelled) wakeups_[side->rank].notify_all();
   }
+  if (--side->busy == 0 && side->cancelled) wakeups_[side->rank].notify_all();
 }
 
 bool Mailbox::Done(const Exchanging& exchange) {
@@ -144,7 +120,7 @@ absl::Status Mailbox::Wait(const Exchanging& exchange, ComputeSlots* slots) {
     slots->Release();
     lock.lock();
     std::condition_variable& wakeup = wakeups_[exchange.rank];
-    if (exchange.deadline == SteadyClock::time_point::max()) {
+    if (exchange.deadline == std::chrono::steady_clock::time_point::max()) {
       wakeup.wait(lock, ready);
     } else {
       wakeup.wait_until(lock, exchange.deadline, ready);
@@ -153,35 +129,14 @@ absl::Status Mailbox::Wait(const Exchanging& exchange, ComputeSlots* slots) {
     slots->Acquire();
     lock.lock();
   }
-  if (exchange.open == 0) {
-    return exchange.error.empty() ? absl::OkStatus() : absl::InternalError(exchange.error);
-  }
+  if (exchange.open == 0) return exchange.Result();
   if (aborted_.has_value()) return absl::AbortedError(*aborted_);
-  return absl::DeadlineExceededError(absl::StrCat("worker ", exchange.rank, " waited ",
-                                                  absl::FormatDuration(exchange.patience), " for ",
-                                                  MissingText(exchange)));
+  return exchange.TimedOut();
 }
 
 std::string Mailbox::Missing(const Exchanging& exchange) {
   std::lock_guard<std::mutex> lock(mutex_);
-  return MissingText(exchange);
-}
-
-std::string Mailbox::MissingText(const Exchanging& exchange) const {
-  std::vector<std::string> missing;
-  for (size_t i = 0; i < exchange.receives.size(); ++i) {
-    const Receive& receive = exchange.receives[i];
-    if (exchange.received[i]) continue;
-    missing.push_back(
-        absl::StrCat(receive.from == kAnyone ? "anyone" : absl::StrCat("worker ", receive.from),
-                     " to send ", ToString(receive.key)));
-  }
-  for (size_t i = 0; i < exchange.sends.size(); ++i) {
-    const Send& send = exchange.sends[i];
-    if (exchange.sent[i]) continue;
-    missing.push_back(absl::StrCat("worker ", send.to, " to take ", ToString(send.key)));
-  }
-  return absl::StrJoin(missing, "; ");
+  return exchange.Missing();
 }
 
 void Mailbox::RemoveFrom(Box* box, const MessageKey& key, const Exchanging* exchange) {
@@ -204,7 +159,7 @@ void Mailbox::Cancel(const std::shared_ptr<Exchanging>& exchange) {
       RemoveFrom(&boxes_[send.to], send.key, exchange.get());
     }
   }
-  wakeups_[exchange->rank].wait(lock, [&] { return exchange->copying == 0; });
+  wakeups_[exchange->rank].wait(lock, [&] { return exchange->busy == 0; });
 }
 
 void Mailbox::Abort(const absl::Status& reason) {

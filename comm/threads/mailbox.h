@@ -6,9 +6,7 @@
 #ifndef COMM_THREADS_MAILBOX_H_
 #define COMM_THREADS_MAILBOX_H_
 
-#include <chrono>
 #include <condition_variable>
-#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -18,9 +16,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "comm/communicator.h"
+#include "comm/exchanging.h"
 
 namespace starling {
 
@@ -38,25 +36,7 @@ class ComputeSlots {
   int free_;
 };
 
-// One Exchange of one worker. Owned jointly by its Work and by the mailbox's queues.
-struct Exchanging {
-  int rank = 0;
-  std::vector<Send> sends;
-  std::vector<Receive> receives;
-  absl::Duration patience = absl::InfiniteDuration();
-  std::function<void()> completed;  // as ExchangeOptions::completed; may be empty
-
-  // The mailbox's, guarded by its mutex.
-  std::chrono::steady_clock::time_point deadline;
-  std::vector<Arrival> arrivals;     // anyone's once all is done
-  std::vector<bool> sent, received;  // matched and copied
-  int open = 0;                      // sends and receives not yet copied
-  int copying = 0;                   // copies and calls of `completed` under way: buffers must stay
-  bool cancelled = false;
-  bool posting = false;  // Post has not returned yet
-  std::string error;     // a message longer than its receive; else empty
-};
-
+// An Exchanging is owned jointly by its Work and by the mailbox's queues.
 class Mailbox {
  public:
   explicit Mailbox(int workers) : boxes_(workers), wakeups_(workers) {}
@@ -106,8 +86,9 @@ class Mailbox {
   void PostReceive(const std::shared_ptr<Exchanging>& exchange, int index,
                    std::vector<Match>* matches);
   void Copy(const Match& match, std::unique_lock<std::mutex>* lock);
+  // One copy of `side` is done; `last`: all of it is.
+  void Finish(Exchanging* side, bool last, std::unique_lock<std::mutex>* lock);
   static void RemoveFrom(Box* box, const MessageKey& key, const Exchanging* exchange);
-  std::string MissingText(const Exchanging& exchange) const;
 
   std::mutex mutex_;
   std::vector<Box> boxes_;                        // by destination

@@ -34,11 +34,9 @@ class MailboxTest : public testing::Test {
 
   std::shared_ptr<Exchanging> Post(int rank, std::vector<Send> sends, std::vector<Receive> receives,
                                    absl::Duration patience = absl::InfiniteDuration()) {
-    auto exchange = std::make_shared<Exchanging>();
-    exchange->rank = rank;
-    exchange->sends = std::move(sends);
-    exchange->receives = std::move(receives);
-    exchange->patience = patience;
+    ExchangeOptions options;
+    options.deadline = patience;
+    auto exchange = std::make_shared<Exchanging>(rank, sends, receives, options);
     mailbox_.Post(exchange);
     posted_.push_back(exchange);
     return exchange;
@@ -206,12 +204,14 @@ TEST(MailboxStress, CancelWaitsForTheCopyUnderWay) {
   constexpr int kCount = 1 << 23;
   Mailbox mailbox(2);
   std::vector<float> out(kCount, 1), in(kCount), nothing;
-  auto receive = std::make_shared<Exchanging>();
-  receive->rank = 1;
-  receive->receives = {{0, {1, 0, 0, 0}, Whole(&in)}, {0, {1, 0, 0, 1}, Whole(&nothing)}};
+  const std::vector<Receive> receives = {{0, {1, 0, 0, 0}, Whole(&in)},
+                                         {0, {1, 0, 0, 1}, Whole(&nothing)}};
+  auto receive =
+      std::make_shared<Exchanging>(1, absl::Span<const Send>(), receives, ExchangeOptions());
   mailbox.Post(receive);
-  auto send = std::make_shared<Exchanging>();
-  send->sends = {{1, {1, 0, 0, 0}, Whole(&out)}};
+  const std::vector<Send> sends = {{1, {1, 0, 0, 0}, Whole(&out)}};
+  auto send =
+      std::make_shared<Exchanging>(0, sends, absl::Span<const Receive>(), ExchangeOptions());
   std::atomic<bool> started{false};
   std::thread sender([&] {
     started = true;
@@ -241,16 +241,17 @@ TEST(MailboxStress, CancelsAtAnyMoment) {
       ++arrived;
       while (arrived < 2 * (round + 1)) std::this_thread::yield();
       const bool patient = round % 8 == 0;
-      auto exchange = std::make_shared<Exchanging>();
-      exchange->rank = rank;
+      std::vector<Send> sends;
+      std::vector<Receive> receives;
       const MessageKey key{1, round, 0, 0}, unwanted{1, round, 0, 1};
       if (rank == 0) {
-        exchange->sends = {{1, key, Whole(&values)}};
-        if (!patient) exchange->sends.push_back({1, unwanted, Whole(&nothing)});
+        sends = {{1, key, Whole(&values)}};
+        if (!patient) sends.push_back({1, unwanted, Whole(&nothing)});
       } else {
-        exchange->receives = {{0, key, Whole(&values)}};
-        if (!patient) exchange->receives.push_back({1, unwanted, Whole(&nothing)});
+        receives = {{0, key, Whole(&values)}};
+        if (!patient) receives.push_back({1, unwanted, Whole(&nothing)});
       }
+      auto exchange = std::make_shared<Exchanging>(rank, sends, receives, ExchangeOptions());
       mailbox.Post(exchange);
       for (int i = 0; (patient || i < round % 8) && !mailbox.Done(*exchange); ++i) {
         std::this_thread::yield();

@@ -48,12 +48,7 @@ class ThreadsCommunicator final : public Communicator {
   absl::StatusOr<std::unique_ptr<Work>> StartExchange(absl::Span<const Send> sends,
                                                       absl::Span<const Receive> receives,
                                                       const ExchangeOptions& options) override {
-    auto exchange = std::make_shared<Exchanging>();
-    exchange->rank = rank();
-    exchange->sends.assign(sends.begin(), sends.end());
-    exchange->receives.assign(receives.begin(), receives.end());
-    exchange->patience = options.deadline;
-    exchange->completed = options.completed;
+    auto exchange = std::make_shared<Exchanging>(rank(), sends, receives, options);
     mailbox_->Post(exchange);
     return std::make_unique<ThreadsWork>(mailbox_, slots_, std::move(exchange));
   }
