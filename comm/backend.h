@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "comm/communicator.h"
+#include "comm/process_group.h"
 
 namespace starling {
 
@@ -20,9 +21,13 @@ class Backend {
 
   virtual ~Backend() = default;
 
+  // The processes that share the run, of which this is one; null if it is the only one.
+  virtual ProcessGroup* processes() { return nullptr; }
+
   // Runs `worker` once for every worker of this process, each on its own thread with its own
   // communicator, and returns when all have ended. When one returns an error, all others are
-  // aborted; the result is the error that came first, with its worker's number.
+  // aborted; the result, the same in every process, is the error that came first, with its
+  // worker's number.
   virtual absl::Status Run(const std::function<absl::Status(Communicator*)>& worker) = 0;
 };
 

@@ -54,6 +54,11 @@ void ProcessGroup::OnAbort(const absl::Status& reason) {
   aborted_(reason);
 }
 
+bool ProcessGroup::aborted() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return reason_.has_value();
+}
+
 void ProcessGroup::OnLost(int process, const std::string& who) {
   const absl::Status reason = absl::UnavailableError(
       absl::StrCat("worker ", process, " (", who, ") has died: it was killed or crashed"));
@@ -108,7 +113,8 @@ absl::Status ProcessGroup::Finish(const absl::Status& own) {
   for (const absl::Status& error : errors_) {
     if (result.ok() || (absl::IsAborted(result) && !absl::IsAborted(error))) result = error;
   }
-  if (result.ok() && reason_) result = *reason_;
+  const bool all = std::count(ended_.begin(), ended_.end(), false) == 0;
+  if (result.ok() && !all) result = *reason_;
   result_ = result;
   lock.unlock();
   channel_->SendToAll(Encode(kResult, result));

@@ -38,6 +38,8 @@ class ProcessGroup {
   // with UNAVAILABLE and its name.
   void Abort(const absl::Status& reason);
 
+  bool aborted();
+
   // This process's workers have ended with `own`. Waits until all processes have said so, and
   // returns the same on all: OK, or the error that came first (one that is not ABORTED, if there
   // is one, since the others follow from it). After a failure it waits for kGrace at most.

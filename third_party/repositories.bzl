@@ -3,6 +3,7 @@
 load("//third_party:debian_library.bzl", "debian_library")
 load("//third_party/absl:repository.bzl", "debian_absl")
 load("//third_party/bazel:stubs.bzl", "bazel_stubs")
+load("//third_party/mpi:repository.bzl", "openmpi")
 load("//third_party/torch:repository.bzl", "libtorch")
 
 def starling_repositories():
@@ -11,6 +12,7 @@ def starling_repositories():
 
     debian_absl(name = "com_google_absl")
     libtorch(name = "libtorch")
+    openmpi(name = "openmpi")
     debian_library(
         name = "com_google_protobuf",
         build_file = Label("//third_party/protobuf:com_google_protobuf.BUILD"),

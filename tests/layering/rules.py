@@ -37,6 +37,7 @@ LIBRARIES = {
     "google/protobuf/": "//third_party/protobuf",
     "gtest/": "//third_party/gtest",
     "hwy/": "//third_party/hwy",
+    "mpi.h": "//third_party/mpi",
     "nlohmann/": "//third_party/nlohmann_json",
     "torch/": "//third_party/torch",
     "zlib.h": "//third_party/zlib",

@@ -1,0 +1,376 @@
+#include "comm/mpi/transport.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "glog/logging.h"
+
+namespace starling {
+namespace {
+
+constexpr int64_t kPieceBytes = 1 << 30;  // MPI counts in int
+
+// How long a thread that waits keeps asking before it sleeps in between: long enough for a message
+// on its way, short enough not to take a core from who computes.
+constexpr auto kSpin = std::chrono::microseconds(200);
+constexpr int64_t kNapNanoseconds = 20'000;
+constexpr int64_t kProgressNanoseconds = 50'000;
+
+void Nap(int64_t nanoseconds) {
+  const timespec nap{0, nanoseconds};
+  nanosleep(&nap, nullptr);
+}
+
+int64_t Pieces(int64_t bytes) {
+  return std::max<int64_t>(1, (bytes + kPieceBytes - 1) / kPieceBytes);
+}
+
+int PieceBytes(int64_t bytes, int64_t piece) {
+  return static_cast<int>(std::min(kPieceBytes, bytes - piece * kPieceBytes));
+}
+
+}  // namespace
+
+size_t MpiTransport::KeyHash::operator()(const MessageKey& key) const {
+  uint64_t hash = static_cast<uint64_t>(key.round) * 0x9e3779b97f4a7c15;
+  hash ^=
+      static_cast<uint64_t>(key.bucket) << 32 | static_cast<uint64_t>(key.stream) << 16 | key.part;
+  return hash * 0xbf58476d1ce4e5b9 >> 7;
+}
+
+MpiTransport::MpiTransport(MPI_Comm world)
+    : slots_(kHeaders), requests_(kHeaders), operations_(kHeaders) {
+  MPI_Comm_dup(world, &headers_);
+  MPI_Comm_dup(world, &payloads_);
+  for (MPI_Comm comm : {headers_, payloads_}) MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+  int size = 0;
+  MPI_Comm_rank(world, &rank_);
+  MPI_Comm_size(world, &size);
+  next_tag_.resize(size);
+  for (int slot = 0; slot < kHeaders; ++slot) PostHeaderReceive(slot);
+  thread_ = std::thread([this] { ProgressLoop(); });
+}
+
+MpiTransport::~MpiTransport() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stop_ = true;
+    posted_.notify_all();
+  }
+  thread_.join();
+  if (aborted_) {
+    // MPI may still write to these: they live as long as the process.
+    new auto(std::move(slots_));
+    new auto(std::move(operations_));
+    return;
+  }
+  // Nobody sends any more once everyone is here.
+  MPI_Barrier(headers_);
+  for (int slot = 0; slot < kHeaders; ++slot) {
+    MPI_Cancel(&requests_[slot]);
+    MPI_Wait(&requests_[slot], MPI_STATUS_IGNORE);
+  }
+  MPI_Comm_free(&headers_);
+  MPI_Comm_free(&payloads_);
+}
+
+void MpiTransport::Check(int result, const char* what) {
+  if (result == MPI_SUCCESS || aborted_) return;
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(result, text, &length);
+  aborted_ = absl::StrCat("worker ", rank_, ": ", what, " failed: ", text);
+}
+
+void MpiTransport::PostHeaderReceive(int slot) {
+  operations_[slot].kind = Operation::kHeaderReceive;
+  operations_[slot].index = slot;
+  Check(MPI_Irecv(&slots_[slot], sizeof(HeaderMessage), MPI_BYTE, MPI_ANY_SOURCE, 0, headers_,
+                  &requests_[slot]),
+        "MPI_Irecv");
+}
+
+bool MpiTransport::pending() const { return requests_.size() > kHeaders || posted_receives_ > 0; }
+
+void MpiTransport::Post(const std::shared_ptr<Exchanging>& exchange) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (size_t i = 0; i < exchange->receives.size(); ++i) PostReceive(exchange, static_cast<int>(i));
+  for (size_t i = 0; i < exchange->sends.size(); ++i) PostSend(exchange, static_cast<int>(i));
+  exchange->posting = false;
+  posted_.notify_all();
+}
+
+void MpiTransport::PostSend(const std::shared_ptr<Exchanging>& exchange, int index) {
+  if (aborted_) return;
+  const Send& send = exchange->sends[index];
+  const int64_t bytes = send.data.bytes();
+  auto message = std::make_unique<HeaderMessage>();
+  message->header = {send.key.round,  send.data.count, bytes, send.key.bucket, -1,
+                     send.key.stream, send.key.part};
+  const bool fits = bytes <= kInlineBytes;
+  if (fits && bytes > 0) std::memcpy(message->payload, send.data.data, bytes);
+  if (!fits) {
+    message->header.tag = next_tag_[send.to];
+    next_tag_[send.to] = (next_tag_[send.to] + 1) & 0x7fffffff;
+  }
+  Operation header;
+  header.kind = Operation::kHeaderSend;
+  header.message = std::move(message);
+  requests_.emplace_back();
+  Check(MPI_Isend(header.message.get(), static_cast<int>(sizeof(Header) + (fits ? bytes : 0)),
+                  MPI_BYTE, send.to, 0, headers_, &requests_.back()),
+        "MPI_Isend");
+  const int32_t tag = header.message->header.tag;
+  operations_.push_back(std::move(header));
+  if (fits) {
+    if (exchange->Sent(index)) AllDone(exchange);
+    return;
+  }
+  const int64_t pieces = Pieces(bytes);
+  for (int64_t piece = 0; piece < pieces; ++piece) {
+    Operation payload;
+    payload.kind = Operation::kSend;
+    payload.exchange = exchange;
+    payload.index = index;
+    payload.last = piece == pieces - 1;
+    requests_.emplace_back();
+    Check(MPI_Isend(static_cast<char*>(send.data.data) + piece * kPieceBytes,
+                    PieceBytes(bytes, piece), MPI_BYTE, send.to, tag, payloads_, &requests_.back()),
+          "MPI_Isend");
+    operations_.push_back(std::move(payload));
+    ++exchange->busy;
+  }
+}
+
+void MpiTransport::PostReceive(const std::shared_ptr<Exchanging>& exchange, int index) {
+  const Receive& receive = exchange->receives[index];
+  if (const auto found = arrived_.find(receive.key); found != arrived_.end()) {
+    std::list<Arrived>& messages = found->second;
+    const auto match = std::find_if(messages.begin(), messages.end(), [&](const Arrived& arrived) {
+      return receive.from == kAnyone || receive.from == arrived.from;
+    });
+    if (match != messages.end()) {
+      const Arrived arrived = std::move(*match);
+      messages.erase(match);
+      if (messages.empty()) arrived_.erase(found);
+      Take({exchange, index}, arrived.from, *arrived.message);
+      return;
+    }
+  }
+  receives_[receive.key].push_back({exchange, index});
+  ++posted_receives_;
+}
+
+void MpiTransport::OnHeader(int from, int slot) {
+  const HeaderMessage& message = slots_[slot];
+  const MessageKey key{message.header.stream, message.header.round, message.header.bucket,
+                       message.header.part};
+  if (const auto found = receives_.find(key); found != receives_.end()) {
+    std::list<Waiter>& waiters = found->second;
+    const auto match = std::find_if(waiters.begin(), waiters.end(), [&](const Waiter& waiter) {
+      const int wanted = waiter.exchange->receives[waiter.index].from;
+      return wanted == kAnyone || wanted == from;
+    });
+    if (match != waiters.end()) {
+      const Waiter waiter = *match;
+      waiters.erase(match);
+      if (waiters.empty()) receives_.erase(found);
+      --posted_receives_;
+      Take(waiter, from, message);
+      return;
+    }
+  }
+  arrived_[key].push_back({from, std::make_unique<HeaderMessage>(message)});
+}
+
+void MpiTransport::Take(const Waiter& waiter, int from, const HeaderMessage& message) {
+  const Header& header = message.header;
+  const auto& exchange = waiter.exchange;
+  const Buffer& into = exchange->receives[waiter.index].into;
+  const bool fits = header.bytes <= into.bytes();
+  if (!fits) exchange->TooLong(waiter.index, from, header.bytes);
+  const Arrival arrival{from, header.count};
+  if (header.tag < 0) {
+    if (fits && header.bytes > 0) std::memcpy(into.data, message.payload, header.bytes);
+    if (exchange->Received(waiter.index, arrival)) AllDone(exchange);
+    return;
+  }
+  std::unique_ptr<char[]> overflow;
+  if (!fits) overflow.reset(new char[header.bytes]);
+  char* const to = fits ? static_cast<char*>(into.data) : overflow.get();
+  const int64_t pieces = Pieces(header.bytes);
+  for (int64_t piece = 0; piece < pieces; ++piece) {
+    Operation payload;
+    payload.kind = Operation::kReceive;
+    payload.exchange = exchange;
+    payload.index = waiter.index;
+    payload.arrival = arrival;
+    payload.last = piece == pieces - 1;
+    if (payload.last) payload.overflow = std::move(overflow);
+    requests_.emplace_back();
+    Check(MPI_Irecv(to + piece * kPieceBytes, PieceBytes(header.bytes, piece), MPI_BYTE, from,
+                    header.tag, payloads_, &requests_.back()),
+          "MPI_Irecv");
+    operations_.push_back(std::move(payload));
+    ++exchange->busy;
+  }
+}
+
+void MpiTransport::AllDone(const std::shared_ptr<Exchanging>& exchange) {
+  if (!exchange->completed || exchange->posting || exchange->cancelled) return;
+  ++exchange->busy;
+  completed_.push_back(exchange);
+}
+
+void MpiTransport::Finish(Operation* operation) {
+  if (operation->kind != Operation::kSend && operation->kind != Operation::kReceive) return;
+  const auto& exchange = operation->exchange;
+  --exchange->busy;
+  if (!operation->last) return;
+  const bool last = operation->kind == Operation::kSend
+                        ? exchange->Sent(operation->index)
+                        : exchange->Received(operation->index, operation->arrival);
+  if (last) AllDone(exchange);
+}
+
+void MpiTransport::Progress() {
+  if (aborted_) return;
+  const int count = static_cast<int>(requests_.size());
+  done_indices_.resize(count);
+  done_statuses_.resize(count);
+  int done = 0;
+  Check(MPI_Testsome(count, requests_.data(), &done, done_indices_.data(), done_statuses_.data()),
+        "MPI_Testsome");
+  if (aborted_ || done == MPI_UNDEFINED || done == 0) return;
+  // First the headers: they may add requests at the end, but move none.
+  for (int i = 0; i < done; ++i) {
+    const int at = done_indices_[i];
+    if (at >= kHeaders) continue;
+    OnHeader(done_statuses_[i].MPI_SOURCE, at);
+    PostHeaderReceive(at);
+  }
+  std::sort(done_indices_.begin(), done_indices_.begin() + done, std::greater<int>());
+  for (int i = 0; i < done; ++i) {
+    const int at = done_indices_[i];
+    if (at < kHeaders) break;
+    Finish(&operations_[at]);
+    operations_[at] = std::move(operations_.back());
+    operations_.pop_back();
+    requests_[at] = requests_.back();
+    requests_.pop_back();
+  }
+}
+
+void MpiTransport::CallCompleted(std::unique_lock<std::mutex>* lock) {
+  while (!completed_.empty()) {
+    const std::shared_ptr<Exchanging> exchange = std::move(completed_.back());
+    completed_.pop_back();
+    lock->unlock();  // `busy` keeps the exchange
+    exchange->completed();
+    lock->lock();
+    --exchange->busy;
+  }
+}
+
+bool MpiTransport::Done(const Exchanging& exchange) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (exchange.open > 0) {
+    Progress();
+    CallCompleted(&lock);
+  }
+  return exchange.open == 0 || aborted_.has_value();
+}
+
+absl::Status MpiTransport::Wait(const Exchanging& exchange) {
+  ++waiting_;
+  const auto begin = std::chrono::steady_clock::now();
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (exchange.open > 0 && !aborted_) {
+    Progress();
+    CallCompleted(&lock);
+    if (exchange.open == 0 || aborted_ || exchange.overdue()) break;
+    lock.unlock();
+    if (std::chrono::steady_clock::now() - begin < kSpin) {
+      sched_yield();
+    } else {
+      Nap(kNapNanoseconds);
+    }
+    lock.lock();
+  }
+  if (--waiting_ == 0) posted_.notify_all();
+  if (exchange.open == 0) return exchange.Result();
+  if (aborted_) return absl::AbortedError(*aborted_);
+  return exchange.TimedOut();
+}
+
+std::string MpiTransport::Missing(const Exchanging& exchange) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return exchange.Missing();
+}
+
+void MpiTransport::Cancel(const std::shared_ptr<Exchanging>& exchange) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  exchange->cancelled = true;
+  if (exchange->open > 0) {
+    for (const Receive& receive : exchange->receives) {
+      const auto found = receives_.find(receive.key);
+      if (found == receives_.end()) continue;
+      posted_receives_ -= static_cast<int64_t>(found->second.size());
+      found->second.remove_if([&](const Waiter& waiter) { return waiter.exchange == exchange; });
+      posted_receives_ += static_cast<int64_t>(found->second.size());
+      if (found->second.empty()) receives_.erase(found);
+    }
+  }
+  while (exchange->busy > 0 && !aborted_) {
+    Progress();
+    CallCompleted(&lock);
+    if (exchange->busy == 0) break;
+    // The buffers go, so MPI must not be called any more.
+    if (exchange->overdue()) aborted_ = std::string(exchange->TimedOut().message());
+    lock.unlock();
+    Nap(kNapNanoseconds);
+    lock.lock();
+  }
+}
+
+void MpiTransport::AddOther(int change) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  others_ += change;
+  posted_.notify_all();
+}
+
+std::optional<std::string> MpiTransport::aborted() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return aborted_;
+}
+
+void MpiTransport::Abort(const absl::Status& reason) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!aborted_) aborted_ = std::string(reason.message());
+}
+
+void MpiTransport::ProgressLoop() {
+  prctl(PR_SET_TIMERSLACK, 1000);  // of sleeping: 1 us instead of 50
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!stop_) {
+    if (waiting_ > 0 || !pending() || aborted_) {
+      posted_.wait_for(lock, std::chrono::milliseconds(20));
+      continue;
+    }
+    Progress();
+    CallCompleted(&lock);
+    lock.unlock();
+    Nap(kProgressNanoseconds);
+    lock.lock();
+  }
+}
+
+}  // namespace starling
