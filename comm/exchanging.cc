@@ -17,6 +17,15 @@ SteadyClock::time_point DeadlineAfter(absl::Duration patience) {
 
 }  // namespace
 
+std::string Wanted(const Send& send) {
+  return absl::StrCat("worker ", send.to, " to take ", ToString(send.key));
+}
+
+std::string Wanted(const Receive& receive) {
+  return absl::StrCat(receive.from == kAnyone ? "anyone" : absl::StrCat("worker ", receive.from),
+                      " to send ", ToString(receive.key));
+}
+
 Exchanging::Exchanging(int rank, absl::Span<const Send> sends, absl::Span<const Receive> receives,
                        const ExchangeOptions& options)
     : rank(rank),
@@ -50,14 +59,10 @@ void Exchanging::TooLong(int index, int from, int64_t bytes) {
 std::string Exchanging::Missing() const {
   std::vector<std::string> missing;
   for (size_t i = 0; i < receives.size(); ++i) {
-    if (received[i]) continue;
-    const int from = receives[i].from;
-    missing.push_back(absl::StrCat(from == kAnyone ? "anyone" : absl::StrCat("worker ", from),
-                                   " to send ", ToString(receives[i].key)));
+    if (!received[i]) missing.push_back(Wanted(receives[i]));
   }
   for (size_t i = 0; i < sends.size(); ++i) {
-    if (sent[i]) continue;
-    missing.push_back(absl::StrCat("worker ", sends[i].to, " to take ", ToString(sends[i].key)));
+    if (!sent[i]) missing.push_back(Wanted(sends[i]));
   }
   return absl::StrJoin(missing, "; ");
 }

@@ -14,6 +14,11 @@
 
 namespace starling {
 
+// What a message waits for, in words: "worker 2 to take stream 1, round 7, bucket 0, part 0",
+// "worker 3 to send ...", "anyone to send ...".
+std::string Wanted(const Send& send);
+std::string Wanted(const Receive& receive);
+
 struct Exchanging {
   Exchanging(int rank, absl::Span<const Send> sends, absl::Span<const Receive> receives,
              const ExchangeOptions& options);
@@ -25,7 +30,7 @@ struct Exchanging {
   // Notes that a message was longer than its receive, which ends the exchange with INTERNAL.
   void TooLong(int index, int from, int64_t bytes);
 
-  // "worker 2 to send stream 1, round 7, bucket 0, part 0; worker 3 to take ...".
+  // All that is wanted, receives first: "worker 2 to send ...; worker 3 to take ...".
   std::string Missing() const;
 
   bool overdue() const { return std::chrono::steady_clock::now() >= deadline; }

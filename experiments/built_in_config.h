@@ -2,7 +2,7 @@
 #ifndef EXPERIMENTS_BUILT_IN_CONFIG_H_
 #define EXPERIMENTS_BUILT_IN_CONFIG_H_
 
-#include "experiments/train_command.h"
+#include "experiments/prepare.h"
 
 namespace starling {
 

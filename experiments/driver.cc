@@ -12,6 +12,8 @@
 #include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
 #include "experiments/inspect_commands.h"
+#include "experiments/train_command.h"
+#include "experiments/verify_command.h"
 #include "gflags/gflags.h"
 
 DEFINE_string(cpu, "native", "vector level: native, avx512 or avx2 (fixes the bits)");
@@ -57,15 +59,18 @@ absl::Status FixLevels(char** argv) {
 }  // namespace
 
 int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_in, char** argv) {
-  const std::vector<Command> commands = {{&TrainVerb(),
-                                          [&](const Arguments& arguments) {
-                                            std::vector<std::string> line = {argv[0]};
-                                            line.insert(line.end(), args.begin(), args.end());
-                                            return TrainCommand(arguments, built_in, line);
-                                          }},
-                                         {&ListVerb(), ListCommand},
-                                         {&DescribeVerb(), DescribeCommand},
-                                         {&DoctorVerb(), DoctorCommand}};
+  const std::vector<Command> commands = {
+      {&TrainVerb(),
+       [&](const Arguments& arguments) {
+         std::vector<std::string> line = {argv[0]};
+         line.insert(line.end(), args.begin(), args.end());
+         return TrainCommand(arguments, built_in, line);
+       }},
+      {&VerifyVerb(),
+       [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
+      {&ListVerb(), ListCommand},
+      {&DescribeVerb(), DescribeCommand},
+      {&DoctorVerb(), DoctorCommand}};
   std::vector<std::string> rest = args;
   const bool bare = args.empty() || absl::StartsWith(args[0], "-");
   if (!args.empty() && (args[0] == "--version" || args[0] == "version")) return Version();

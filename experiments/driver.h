@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/train_command.h"
+#include "experiments/prepare.h"
 
 namespace starling {
 

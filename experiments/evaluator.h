@@ -19,7 +19,7 @@ namespace starling {
 
 class Evaluator {
  public:
-  // Nothing is owned. x is what the worker trains.
+  // Nothing is owned. x is what the worker trains. Only Evaluate needs a data set and a model.
   Evaluator(Communicator* comm, const Dataset* dataset, Model* model, Algorithm* algorithm,
             Buffer x, absl::Duration deadline);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "core/config/resolve.h"
 #include "core/registry.h"
 #include "core/status.h"
@@ -21,6 +22,13 @@ std::string NearestMultiples(int64_t value, int64_t divisor) {
 
 void Add(std::vector<Problem>* problems, absl::string_view path, std::string message) {
   problems->push_back({std::string(path), std::move(message)});
+}
+
+void CheckWorld(const Experiment& config, std::vector<Problem>* problems) {
+  if (config.workers_per_node() <= config.workers()) return;
+  Add(problems, "workers_per_node",
+      absl::StrCat("workers_per_node is ", config.workers_per_node(), ", but workers is only ",
+                   config.workers(), "; it must be at most ", config.workers()));
 }
 
 void CheckTrain(const Experiment& config, std::vector<Problem>* problems) {
@@ -189,6 +197,7 @@ absl::Status ResolveExperiment(const TextLocations& locations, Experiment* confi
     }
   }
   if (problems.empty()) {
+    CheckWorld(*config, &problems);
     CheckTrain(*config, &problems);
     ASSIGN_OR_RETURN(const AlgorithmFacts facts, FactsOf(*config));
     DropUnused(facts, config, notes);
@@ -263,6 +272,31 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
 
 absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker) {
   return MakeParts(plan, worker, {});
+}
+
+Worker WorkerOf(const Plan& plan, Communicator* comm) {
+  Worker worker;
+  worker.id = comm->rank();
+  worker.count = comm->size();
+  worker.seed = plan.config.seed();
+  worker.comm = comm;
+  worker.topology = plan.topology.get();
+  worker.mixing.overlap = plan.config.mixing().overlap();
+  worker.mixing.gamma = plan.config.mixing().gamma();
+  worker.mixing.deadline = absl::Seconds(plan.config.mixing().timeout_seconds());
+  return worker;
+}
+
+StepInfo StepInfoOf(const Plan& plan, int64_t step, int64_t steps, double lr) {
+  const int64_t every = plan.config.mixing().every_steps();
+  StepInfo info;
+  info.step = step;
+  info.mixes = step % every == 0;
+  info.round = step / every;
+  if (step + 1 < steps && (step + 1) % every == 0) info.next_round = (step + 1) / every;
+  info.lr = lr * plan.schedule->Factor(step);
+  info.lr_max = lr;
+  return info;
 }
 
 std::string PlanText(const Plan& plan) {

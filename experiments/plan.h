@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "comm/backend.h"
+#include "comm/communicator.h"
 #include "core/buffer.h"
 #include "core/config/problem.h"
 #include "data/dataset.h"
@@ -19,6 +20,7 @@
 #include "optim/algorithm.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "optim/worker.h"
 #include "topology/topology.h"
 
 namespace starling {
@@ -62,6 +64,12 @@ struct WorkerParts {
   std::unique_ptr<Algorithm> algorithm;
 };
 absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker);
+
+// What `comm`'s worker finds around it; its own optimizer and layout are still missing.
+Worker WorkerOf(const Plan& plan, Communicator* comm);
+
+// What a worker is told about `step` of a run of `steps`; `lr` is its optimizer's own.
+StepInfo StepInfoOf(const Plan& plan, int64_t step, int64_t steps, double lr);
 
 // The plan in words, for `train --dry_run` and the beginning of a run: at most 80 columns.
 std::string PlanText(const Plan& plan);

@@ -177,6 +177,15 @@ TEST(PlanTest, LocalAndGlobalBatches) {
             "worker's batch");
 }
 
+TEST(PlanTest, AMachineHoldsAtMostAllWorkers) {
+  EXPECT_EQ(Problem(Changed({{"workers: 4", "workers: 4 workers_per_node: 5"}})),
+            "e.txt:1:30: workers_per_node is 5, but workers is only 4; it must be at most 4");
+  // Machines may hold unequal numbers.
+  EXPECT_EQ(PlanOf(Changed({{"workers: 4", "workers: 4 workers_per_node: 3"}}))
+                ->config.workers_per_node(),
+            3);
+}
+
 TEST(PlanTest, EpochsOrStepsWhicheverEndFirst) {
   const auto steps = [](const std::string& train) {
     return PlanOf(WithTrain("local_batch_size: 2 " + train))->steps;

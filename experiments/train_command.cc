@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -20,124 +19,12 @@
 #include "experiments/run.h"
 #include "gflags/gflags.h"
 
-DEFINE_string(config, "", "the experiment, a text proto");
 DEFINE_string(run_dir, "", "where results go; default: runs/<name>/<date>-<hash>");
 DEFINE_int32(cores, 0, "workers that compute at the same time; default: all cores");
 DEFINE_bool(dry_run, false, "print the resolved config and the plan, train nothing");
 
 namespace starling {
 namespace {
-
-// One run to make: an arm, or the whole experiment.
-struct Job {
-  std::string name;  // of the arm; empty without arms
-  Experiment config;
-  TextLocations locations;
-  std::vector<std::string> notes;
-  std::unique_ptr<Plan> plan;
-};
-
-absl::Status ApplySet(const std::string& assignment, absl::string_view origin, Job* job) {
-  RETURN_IF_ERROR(WithContext(SetField(&job->config, assignment, &job->notes), origin));
-  job->locations.Record(assignment.substr(0, assignment.find('=')),
-                        absl::StrCat(origin, " ", assignment));
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Job> LoadBase(const Arguments& arguments, const BuiltInConfig& built_in) {
-  Job base;
-  if (FLAGS_config.empty()) {
-    if (built_in.text.empty()) {
-      return absl::InvalidArgumentError(
-          "--config=FILE is missing; experiments/configs has examples");
-    }
-    RETURN_IF_ERROR(ParseText(built_in.text, built_in.file, &base.config, &base.locations));
-  } else {
-    absl::Status loaded = LoadText(UserPath(FLAGS_config), &base.config, &base.locations);
-    if (!loaded.ok()) return absl::InvalidArgumentError(loaded.message());
-  }
-  for (const std::string& assignment : arguments.set) {
-    RETURN_IF_ERROR(ApplySet(assignment, "--set", &base));
-  }
-  return base;
-}
-
-absl::StatusOr<std::vector<Job>> ExpandArms(const Job& base) {
-  std::vector<Job> jobs;
-  std::set<std::string> names;
-  for (int i = 0; i < base.config.arm_size(); ++i) {
-    const Arm& arm = base.config.arm(i);
-    Job job;
-    job.name = arm.name();
-    job.config = base.config;
-    job.config.clear_arm();
-    job.locations = base.locations;
-    job.notes = base.notes;
-    const std::string where = absl::StrCat("arm[", i, "]");
-    if (arm.name().empty() ||
-        arm.name().find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                     "0123456789_-.") != std::string::npos ||
-        arm.name()[0] == '.') {
-      return absl::InvalidArgumentError(absl::StrCat(
-          where, ".name is \"", arm.name(), "\"; it names a directory: letters, digits, _ - ."));
-    }
-    if (!names.insert(arm.name()).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(where, ".name is \"", arm.name(), "\", as that of an arm before it"));
-    }
-    for (const std::string& assignment : arm.set()) {
-      RETURN_IF_ERROR(ApplySet(assignment, absl::StrCat("arm \"", arm.name(), "\""), &job));
-    }
-    jobs.push_back(std::move(job));
-  }
-  return jobs;
-}
-
-// The config as given, and the runs that it asks for.
-struct Prepared {
-  Experiment config;
-  std::vector<Job> jobs;
-};
-
-// Loads, expands, resolves and plans everything: nothing runs if anything is wrong.
-absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig& built_in) {
-  ASSIGN_OR_RETURN(Job base, LoadBase(arguments, built_in));
-  Prepared prepared;
-  prepared.config = base.config;
-  if (base.config.arm_size() > 0) {
-    ASSIGN_OR_RETURN(prepared.jobs, ExpandArms(base));
-  } else {
-    prepared.jobs.push_back(std::move(base));
-  }
-  for (Job& job : prepared.jobs) {
-    const std::string context = job.name.empty() ? "" : absl::StrCat("arm \"", job.name, "\"");
-    const auto in_arm = [&](const absl::Status& status) {
-      return context.empty() ? status : WithContext(status, context);
-    };
-    RETURN_IF_ERROR(in_arm(ResolveExperiment(job.locations, &job.config, &job.notes)));
-    auto plan = MakePlan(job.config, job.locations);
-    if (!plan.ok()) return in_arm(plan.status());
-    job.plan = *std::move(plan);
-  }
-  return prepared;
-}
-
-// Wrong usage is 2, a machine that refuses is 1.
-int ExitCode(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kOutOfRange:
-      return 2;
-    default:
-      return 1;
-  }
-}
-
-int Complain(const absl::Status& status) {
-  std::fprintf(stderr, "starling: %s\n", std::string(status.message()).c_str());
-  return ExitCode(status);
-}
 
 // Who may stop what runs now. The second signal ends the process, with what is written kept valid.
 class Stopper {

@@ -10,14 +10,9 @@
 #include "experiments/experiment.pb.h"
 #include "experiments/flags.h"
 #include "experiments/monitor.h"
+#include "experiments/prepare.h"
 
 namespace starling {
-
-// A config that is part of the binary (targets made by starling_experiment); empty text: none.
-struct BuiltInConfig {
-  std::string file;
-  std::string text;
-};
 
 const Verb& TrainVerb();
 

@@ -23,16 +23,9 @@ absl::Status Trainer::Start() {
   ASSIGN_OR_RETURN(g_, comm_->Allocate(layout.size, plan_->dtype));
   if (config.train().micro_batches() > 1) micro_sum_ = Arena(layout.size, plan_->dtype);
 
-  worker_.id = comm_->rank();
-  worker_.count = comm_->size();
-  worker_.seed = config.seed();
-  worker_.comm = comm_;
-  worker_.topology = plan_->topology.get();
+  worker_ = WorkerOf(*plan_, comm_);
   worker_.optimizer = parts_.optimizer.get();
   worker_.layout = &layout;
-  worker_.mixing.overlap = config.mixing().overlap();
-  worker_.mixing.gamma = config.mixing().gamma();
-  worker_.mixing.deadline = absl::Seconds(config.mixing().timeout_seconds());
 
   // The same starting values everywhere: worker 0's stream.
   RETURN_IF_ERROR(
@@ -46,18 +39,6 @@ absl::Status Trainer::Start() {
   evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
                                            parts_.algorithm.get(), x_, worker_.mixing.deadline);
   return absl::OkStatus();
-}
-
-StepInfo Trainer::InfoOf(int64_t step) const {
-  const int64_t every = plan_->config.mixing().every_steps();
-  StepInfo info;
-  info.step = step;
-  info.mixes = step % every == 0;
-  info.round = step / every;
-  if (step + 1 < plan_->steps && (step + 1) % every == 0) info.next_round = (step + 1) / every;
-  info.lr = lr_ * plan_->schedule->Factor(step);
-  info.lr_max = lr_;
-  return info;
 }
 
 absl::Status Trainer::HandOver(const StepInfo& info) {
@@ -106,7 +87,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
 
 absl::Status Trainer::Step(int64_t step) {
   const double begin = comm_->clock().NowSeconds();
-  const StepInfo info = InfoOf(step);
+  const StepInfo info = StepInfoOf(*plan_, step, plan_->steps, lr_);
   StepReport report;
   RETURN_IF_ERROR(parts_.algorithm->OnStepBegin(info));
   ASSIGN_OR_RETURN(report.loss, Gradient(info));

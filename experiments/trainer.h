@@ -36,7 +36,6 @@ class Trainer {
  private:
   absl::Status Start();
   absl::Status Step(int64_t step);
-  StepInfo InfoOf(int64_t step) const;
 
   // Computes the gradient of the step's batch into g and hands its buckets to the algorithm.
   absl::StatusOr<double> Gradient(const StepInfo& info);

@@ -19,7 +19,7 @@ class UsageTest(unittest.TestCase):
 
     def test_help_fits_one_screen(self):
         for args in (["--help"], ["help"], ["train", "--help"], ["list", "--help"],
-                     ["describe", "--help"], ["doctor", "--help"]):
+                     ["verify", "--help"], ["describe", "--help"], ["doctor", "--help"]):
             result = light(*args)
             self.assertEqual(result.code, 0, args)
             lines = result.out.splitlines()

@@ -11,12 +11,11 @@
 namespace starling {
 namespace {
 
-constexpr double kTolerance = 1e-12;
 constexpr int kLargestWorldInFractions = 64;
 
 bool AllOne(const std::vector<double>& sums) {
   return std::all_of(sums.begin(), sums.end(),
-                     [](double sum) { return std::abs(sum - 1) <= kTolerance; });
+                     [](double sum) { return std::abs(sum - 1) <= kWeightTolerance; });
 }
 
 std::vector<double> Identity(int n) {
@@ -46,7 +45,7 @@ std::vector<double> Multiply(const MixingRound& round, const std::vector<double>
 
 bool IsAverage(const std::vector<double>& matrix, int n) {
   return std::all_of(matrix.begin(), matrix.end(),
-                     [n](double entry) { return std::abs(entry - 1.0 / n) <= kTolerance; });
+                     [n](double entry) { return std::abs(entry - 1.0 / n) <= kWeightTolerance; });
 }
 
 int64_t ExactAfterInDoubles(absl::Span<const MixingRound> rounds) {
@@ -156,7 +155,7 @@ bool IsSymmetric(const MixingRound& round) {
     const absl::Span<const Edge> in = round.in(rank), out = round.out(rank);
     if (in.size() != out.size()) return false;
     for (size_t i = 0; i < in.size(); ++i) {
-      if (in[i].from != out[i].to || std::abs(in[i].weight - out[i].weight) > kTolerance) {
+      if (in[i].from != out[i].to || std::abs(in[i].weight - out[i].weight) > kWeightTolerance) {
         return false;
       }
     }

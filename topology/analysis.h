@@ -24,11 +24,14 @@ std::vector<double> DenseWeights(const MixingRound& round);
 std::vector<double> RowSums(const MixingRound& round);
 std::vector<double> ColumnSums(const MixingRound& round);
 
-// Sums within 1e-12 of 1.
+// Sums of weights that should be 1, and weights that should be equal, may differ by rounding.
+inline constexpr double kWeightTolerance = 1e-12;
+
+// Sums within kWeightTolerance of 1.
 bool RowsSumToOne(const MixingRound& round);
 bool ColumnsSumToOne(const MixingRound& round);
 
-// W_ij = W_ji within 1e-12.
+// W_ij = W_ji within kWeightTolerance.
 bool IsSymmetric(const MixingRound& round);
 
 // The number of strongly connected components of the union graph, which has an edge from j to i

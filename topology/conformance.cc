@@ -22,16 +22,6 @@ namespace {
 constexpr int kLargestWorld = 33;
 constexpr int kWorkersPerNode[] = {1, 2, 3, 4, 8};
 
-bool SameRound(const MixingRound& a, const MixingRound& b) {
-  if (a.workers() != b.workers()) return false;
-  for (int rank = 0; rank < a.workers(); ++rank) {
-    if (a.in(rank) != b.in(rank) || a.out(rank) != b.out(rank) || a.group(rank) != b.group(rank)) {
-      return false;
-    }
-  }
-  return true;
-}
-
 // in, out and group are views of one W, and groups are partitions with equal weights.
 void ExpectConsistent(const MixingRound& round) {
   std::vector<Edge> received, sent;
@@ -75,18 +65,18 @@ void ExpectConformance(const Topology& topology, const Topology& again) {
   for (int64_t t = 0; t < length; ++t) {
     EXPECT_EQ(rounds[t].workers(), topology.size());
     ExpectConsistent(rounds[t]);
-    EXPECT_TRUE(SameRound(rounds[t], again.Round(t))) << "not deterministic in round " << t;
+    EXPECT_TRUE(rounds[t] == again.Round(t)) << "not deterministic in round " << t;
     if (facts.period > 0) {
       // Far beyond 32 bits: rounds are steps of long runs.
       const int64_t later = facts.period * int64_t{3'000'000'000} + t;
-      EXPECT_TRUE(SameRound(rounds[t], topology.Round(later))) << "round " << later;
+      EXPECT_TRUE(rounds[t] == topology.Round(later)) << "round " << later;
     }
   }
   for (int64_t shorter = 1; shorter < facts.period; ++shorter) {
     if (facts.period % shorter != 0) continue;
     bool repeats = true;
     for (int64_t t = shorter; t < length; ++t) {
-      repeats = repeats && SameRound(rounds[t], rounds[t - shorter]);
+      repeats = repeats && rounds[t] == rounds[t - shorter];
     }
     EXPECT_FALSE(repeats) << "the period is " << shorter << ", not " << facts.period;
   }

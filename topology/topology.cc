@@ -86,6 +86,14 @@ absl::Span<const int> MixingRound::group(int rank) const {
 
 absl::Span<const std::vector<int>> MixingRound::groups() const { return data_->groups; }
 
+bool operator==(const MixingRound& a, const MixingRound& b) {
+  if (a.workers() != b.workers()) return false;
+  for (int rank = 0; rank < a.workers(); ++rank) {
+    if (a.in(rank) != b.in(rank) || a.group(rank) != b.group(rank)) return false;
+  }
+  return true;
+}
+
 PeriodicTopology::PeriodicTopology(int workers, std::vector<MixingRound> rounds,
                                    TopologyFacts facts)
     : workers_(workers), rounds_(std::move(rounds)), facts_(facts) {

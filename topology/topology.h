@@ -56,7 +56,11 @@ class MixingRound {
   std::shared_ptr<const Data> data_;
 };
 
-// What a topology claims of itself; the conformance suite holds it to that.
+// Whether both are the same W, made of the same groups if of any.
+bool operator==(const MixingRound& a, const MixingRound& b);
+inline bool operator!=(const MixingRound& a, const MixingRound& b) { return !(a == b); }
+
+// What a topology claims of itself; the conformance suite and VerifyTopology hold it to that.
 struct TopologyFacts {
   int64_t period = 1;           // Round(t) == Round(t + period); 0: never repeats
   bool symmetric = false;       // every W is

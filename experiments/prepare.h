@@ -1,0 +1,52 @@
+// From a command line to runs that could start: loads the config, expands its arms, resolves and
+// plans them, and verifies the plans. What verbs that take a config share.
+#ifndef EXPERIMENTS_PREPARE_H_
+#define EXPERIMENTS_PREPARE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/config/text.h"
+#include "experiments/experiment.pb.h"
+#include "experiments/flags.h"
+#include "experiments/plan.h"
+
+namespace starling {
+
+// A config that is part of the binary (targets made by starling_experiment); empty text: none.
+struct BuiltInConfig {
+  std::string file;
+  std::string text;
+};
+
+// One run to make: an arm, or the whole experiment.
+struct Job {
+  std::string name;  // of the arm; empty without arms
+  Experiment config;
+  TextLocations locations;
+  std::vector<std::string> notes;
+  std::unique_ptr<Plan> plan;
+  std::string verified;  // what VerifyPlan has checked
+};
+
+// The config as given, and the runs that it asks for.
+struct Prepared {
+  Experiment config;
+  std::vector<Job> jobs;
+};
+
+// Takes the config from --config, or `built_in` without it, with what --set changes. Writes
+// nothing. An error means that no run may start: it is a mistake of the user unless a file cannot
+// be read.
+absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig& built_in);
+
+// Prints the error for the user; returns the exit code: 2 for wrong usage, 1 for a machine that
+// refuses.
+int Complain(const absl::Status& status);
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_PREPARE_H_

@@ -1,0 +1,178 @@
+#include "experiments/verify.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "comm/communicator.h"
+#include "comm/rehearsal.h"
+#include "core/layout.h"
+#include "core/registry.h"
+#include "core/status.h"
+#include "experiments/evaluator.h"
+#include "topology/analysis.h"
+#include "topology/verify.h"
+
+namespace starling {
+namespace {
+
+// What a rehearsal may cost. Both are reached in about a second.
+constexpr int64_t kMaxMessages = 200'000;
+constexpr int64_t kMaxSteps = 16'384;  // of all workers together
+
+// Steps of a rehearsal beyond the topology's period: two before the first measurement, two more.
+constexpr int64_t kMoreSteps = 4;
+
+// Three buckets of one line of parameters each: enough to overtake each other.
+Layout SmallLayout(DType type) {
+  std::vector<TensorInfo> tensors(3);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    tensors[i].name = absl::StrCat("rehearsed", i);
+    tensors[i].shape = {4, kTensorPadding / 4};
+  }
+  return MakeLayout(std::move(tensors), /*bucket_bytes=*/1, SizeOf(type));
+}
+
+// How long a rehearsal lasts. It becomes clear as it goes on, so all workers share one; they run
+// one at a time and may be some steps apart.
+class Course {
+ public:
+  // `period`: steps in which every round of the topology is used once.
+  Course(const Plan& plan, int64_t period, const Rehearsal* rehearsal)
+      : period_(period),
+        rehearsal_(rehearsal),
+        end_(std::min(plan.steps, kMaxSteps / plan.config.workers())) {}
+
+  // A worker is about to take `step`; returns whether it should. A step that a worker was told will
+  // follow (StepInfo::next_round) does follow, on all workers.
+  bool Enter(int64_t step) {
+    furthest_ = std::max(furthest_, step);
+    if (begin_ < 0 && rehearsal_->messages() > 0) {
+      begin_ = furthest_;
+      end_ = std::min(end_, begin_ + period_ + kMoreSteps);
+    }
+    if (rehearsal_->messages() > kMaxMessages) end_ = std::min(end_, furthest_ + 2);
+    return step < end_;
+  }
+
+  bool MeasuresAfter(int64_t step) const { return begin_ >= 0 && step == begin_ + 1; }
+  int64_t steps() const { return end_; }
+  bool covers_a_period() const { return begin_ >= 0 && end_ >= begin_ + period_; }
+
+ private:
+  const int64_t period_;
+  const Rehearsal* const rehearsal_;
+  int64_t begin_ = -1;  // a step of which no worker is past the next; -1: nothing was sent yet
+  int64_t end_;
+  int64_t furthest_ = 0;
+};
+
+// One worker's part, as the trainer plays it, without a model.
+absl::Status RehearseWorker(const Plan& plan, Communicator* comm, Course* course) {
+  ASSIGN_OR_RETURN(auto optimizer,
+                   Registry<Optimizer>::Global().Create(plan.config.optimizer(), {}));
+  ASSIGN_OR_RETURN(auto algorithm,
+                   Registry<Algorithm>::Global().Create(plan.config.algorithm(), {}));
+  const Layout layout = SmallLayout(plan.dtype);
+  ASSIGN_OR_RETURN(const Buffer x, comm->Allocate(layout.size, plan.dtype));
+  ASSIGN_OR_RETURN(const Buffer g, comm->Allocate(layout.size, plan.dtype));
+  Worker worker = WorkerOf(plan, comm);
+  worker.optimizer = optimizer.get();
+  worker.layout = &layout;
+  worker.mixing.deadline = absl::InfiniteDuration();
+  RETURN_IF_ERROR(algorithm->Start(worker, x, g));
+  Evaluator evaluator(comm, plan.dataset.get(), /*model=*/nullptr, algorithm.get(), x,
+                      absl::InfiniteDuration());
+  const auto measure = [&]() -> absl::Status {
+    RETURN_IF_ERROR(algorithm->Quiesce());
+    RETURN_IF_ERROR(evaluator.UpdateAverage());
+    return evaluator.ConsensusDistance().status();
+  };
+  const auto take = [&](const StepInfo& info) -> absl::Status {
+    RETURN_IF_ERROR(algorithm->OnStepBegin(info));
+    for (size_t b = 0; b < layout.buckets.size(); ++b) {
+      RETURN_IF_ERROR(algorithm->OnBucketReady(info, static_cast<int>(b)));
+    }
+    return algorithm->OnStepEnd(info);
+  };
+  for (int64_t step = 0; course->Enter(step); ++step) {
+    const StepInfo info = StepInfoOf(plan, step, course->steps(), optimizer->lr());
+    RETURN_IF_ERROR(WithContext(take(info), absl::StrCat("step ", step)));
+    if (!course->MeasuresAfter(step)) continue;
+    RETURN_IF_ERROR(WithContext(measure(), absl::StrCat("measurement after step ", step)));
+  }
+  return WithContext(measure(), "measurement at the end");
+}
+
+std::string Plural(int64_t count, absl::string_view what) {
+  return absl::StrCat(count, " ", what, count == 1 ? "" : "s");
+}
+
+// Both return what was checked, in lines; empty if there is nothing to check.
+absl::StatusOr<std::string> CheckTopology(const Plan& plan) {
+  if (plan.topology == nullptr) return "";
+  const std::string& name = plan.config.topology().name();
+  RETURN_IF_ERROR(VerifyTopology(*plan.topology, name, plan.config.workers()));
+  const int64_t period = plan.topology->facts().period;
+  return absl::StrCat("  topology ", name, ": ",
+                      period > 0 ? Plural(period, "round")
+                                 : absl::StrCat("the first ", kRoundsIfEndless, " rounds"),
+                      "\n    weights are what it claims; everything reaches every worker\n");
+}
+
+absl::StatusOr<std::string> Rehearse(const Plan& plan) {
+  const int workers = plan.config.workers();
+  const std::string& name = plan.config.algorithm().name();
+  if (workers > kLargestRehearsedWorld) {
+    return absl::StrCat("  algorithm ", name, ": not rehearsed\n    ", workers,
+                        " workers are more than the ", kLargestRehearsedWorld,
+                        " that are played through\n");
+  }
+  int64_t rounds = 1;
+  if (plan.topology != nullptr) {
+    rounds = plan.topology->facts().period;
+    if (rounds == 0) rounds = kRoundsIfEndless;
+  }
+  Rehearsal rehearsal(workers, plan.config.workers_per_node());
+  Course course(plan, rounds * plan.config.mixing().every_steps(), &rehearsal);
+  RETURN_IF_ERROR(
+      rehearsal.Run([&](Communicator* comm) { return RehearseWorker(plan, comm, &course); }));
+  std::string text = absl::StrCat(
+      "  algorithm ", name, ": ", Plural(course.steps(), "step"), " rehearsed, ",
+      Plural(rehearsal.messages(), "message"),
+      "\n    every message is received, nobody waits for ever, none can be confused\n");
+  if (course.steps() < plan.steps && !course.covers_a_period()) {
+    absl::StrAppend(
+        &text, rehearsal.messages() == 0
+                   ? "    nothing is sent in these steps; later ones were not tried\n"
+                   : "    less than a period of the topology: all of it would take too long\n");
+  }
+  if (!plan.facts.deterministic) {
+    absl::StrAppend(&text, "    one order of events of many: this algorithm depends on timing\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> VerifyPlan(const Plan& plan, const TextLocations& locations) {
+  const auto topology = CheckTopology(plan);
+  if (!topology.ok()) {
+    return ProblemsStatus({{"topology", std::string(topology.status().message())}}, locations);
+  }
+  const auto rehearsed = Rehearse(plan);
+  if (!rehearsed.ok()) {
+    return ProblemsStatus(
+        {{"algorithm", absl::StrCat("algorithm \"", plan.config.algorithm().name(),
+                                    "\": ", rehearsed.status().message())}},
+        locations);
+  }
+  return absl::StrCat(*topology, *rehearsed);
+}
+
+}  // namespace starling
