@@ -32,6 +32,8 @@ absl::Status Trainer::Start() {
   worker_.layout = &layout;
   worker_.mixing.overlap = config.mixing().overlap();
   worker_.mixing.gamma = config.mixing().gamma();
+  worker_.mixing.staleness = config.mixing().staleness();
+  worker_.mixing.precision = plan_->precision;
   worker_.mixing.deadline = absl::Seconds(config.mixing().timeout_seconds());
 
   // The same starting values everywhere: worker 0's stream.

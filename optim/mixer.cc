@@ -14,22 +14,21 @@
 
 namespace starling {
 
-Mixer::Mixer(const Worker& worker, uint16_t stream, DType type, int vectors, int depth)
+Mixer::Mixer(const Worker& worker, uint16_t stream, DType type, int vectors, int depth, Form form)
     : worker_(worker),
       stream_(stream),
-      type_(type),
+      sent_type_(worker.mixing.precision.value_or(type)),
       vectors_(vectors),
       depth_(depth),
+      difference_(form == Form::kDifference || (sent_type_ != type && depth == 1)),
       memory_(depth),
       buckets_(worker.layout->buckets.size()) {
   CHECK(worker.topology != nullptr) << "mixing needs a topology";
   CHECK_GE(depth, 1);
+  CHECK(sent_type_ == type || IsNarrower(sent_type_, type))
+      << DTypeName(sent_type_) << " for " << DTypeName(type);
   for (Memory& slot : memory_) {
-    for (int v = 0; v < vectors; ++v) {
-      auto memory = worker.comm->Allocate(worker.layout->size, type);
-      CHECK_OK(memory);
-      slot.outgoing.push_back(*memory);
-    }
+    for (int v = 0; v < vectors; ++v) slot.outgoing.push_back(Allocate());
   }
   for (Bucket& bucket : buckets_) bucket.flights.resize(depth);
 }
@@ -46,17 +45,25 @@ Buffer Mixer::outgoing(int bucket, int vector) const {
   return Part(memory_[next].outgoing[vector], bucket);
 }
 
+Buffer Mixer::Allocate() {
+  auto memory = worker_.comm->Allocate(worker_.layout->size, sent_type_);
+  CHECK_OK(memory);
+  return *memory;
+}
+
 Buffer Mixer::Incoming(int slot, int neighbour, int vector) {
   auto& incoming = memory_[slot].incoming;
   while (static_cast<int>(incoming.size()) <= neighbour) {
     incoming.emplace_back();
-    for (int v = 0; v < vectors_; ++v) {
-      auto memory = worker_.comm->Allocate(worker_.layout->size, type_);
-      CHECK_OK(memory);
-      incoming.back().push_back(*memory);
-    }
+    for (int v = 0; v < vectors_; ++v) incoming.back().push_back(Allocate());
   }
   return incoming[neighbour][vector];
+}
+
+Buffer Mixer::Kept(int slot, int vector) {
+  auto& kept = memory_[slot].kept;
+  while (static_cast<int>(kept.size()) <= vector) kept.push_back(Allocate());
+  return kept[vector];
 }
 
 absl::Status Mixer::Begin(int64_t round, int bucket, absl::Span<const Buffer> values) {
@@ -80,13 +87,14 @@ absl::Status Mixer::Start(Flight* flight, int slot, int bucket, absl::Span<const
   options.deadline = worker_.mixing.deadline;
   const auto outgoing = [&](int v) { return Part(memory_[slot].outgoing[v], bucket); };
   for (int v = 0; v < vectors_; ++v) {
-    if (values[v].data != outgoing(v).data) ops::Copy(values[v], outgoing(v));
+    if (values[v].data != outgoing(v).data) ops::Convert(values[v], outgoing(v));
   }
   // Parts 1-4 of a key belong to the group sum, so vectors are told apart by the stream.
   if (const auto group = w.group(worker_.id); !group.empty()) {
     if (group.size() == 1) return absl::OkStatus();
     for (int v = 0; v < vectors_; ++v) {
       const MessageKey key{static_cast<uint16_t>(stream_ + v), round, bucket, 0};
+      if (difference_) ops::Copy(outgoing(v), Part(Kept(slot, v), bucket));
       ASSIGN_OR_RETURN(auto work, worker_.comm->AllReduceSum(group, key, outgoing(v), options));
       flight->work.push_back(std::move(work));
     }
@@ -135,37 +143,56 @@ absl::Status Mixer::End(int bucket) {
 }
 
 absl::Span<const Source> Mixer::sources(int bucket, int vector, Buffer self) {
-  const double gamma = worker_.mixing.gamma;
   const int slot = buckets_[bucket].ended;
   const MixingRound w = worker_.topology->Round(buckets_[bucket].flights[slot].round);
   sources_.clear();
   if (const auto group = w.group(worker_.id); !group.empty()) {
-    if (group.size() == 1) return sources_;
-    const Buffer sum = Part(memory_[slot].outgoing[vector], bucket);
-    sources_.push_back({gamma / static_cast<double>(group.size()), sum});
-    if (gamma != 1.0) sources_.push_back({1.0 - gamma, self});
+    const int size = static_cast<int>(group.size());
+    if (size > 1) AddGroupSources(size, slot, bucket, vector, self);
     return sources_;
   }
   const auto edges = w.in(worker_.id);
   if (edges.size() == 1 && edges[0].from == worker_.id && edges[0].weight == 1.0) return sources_;
-  int neighbour = 0;
-  bool self_added = false;
-  for (const Edge& edge : edges) {
-    // Without an edge to itself (legal for W, but gamma < 1 adds one) self stands in rank order.
-    if (!self_added && edge.from > worker_.id && gamma != 1.0) {
-      sources_.push_back({1.0 - gamma, self});
-      self_added = true;
-    }
-    if (edge.from == worker_.id) {
-      sources_.push_back({gamma * edge.weight + (1.0 - gamma), self});
-      self_added = true;
-    } else {
-      const Buffer values = Part(Incoming(slot, neighbour++, vector), bucket);
-      sources_.push_back({gamma * edge.weight, values});
-    }
-  }
-  if (!self_added && gamma != 1.0) sources_.push_back({1.0 - gamma, self});
+  AddEdgeSources(edges, slot, bucket, vector, self);
   return sources_;
+}
+
+void Mixer::AddGroupSources(int group_size, int slot, int bucket, int vector, Buffer self) {
+  const double gamma = worker_.mixing.gamma;
+  const Source sum{gamma / group_size, Part(memory_[slot].outgoing[vector], bucket)};
+  if (difference_) {
+    const Source own{-gamma, Part(Kept(slot, vector), bucket)};
+    sources_.insert(sources_.end(), {{1.0, self}, sum, own});
+    return;
+  }
+  sources_.push_back(sum);
+  if (gamma != 1.0) sources_.push_back({1.0 - gamma, self});
+}
+
+void Mixer::AddEdgeSources(absl::Span<const Edge> edges, int slot, int bucket, int vector,
+                           Buffer self) {
+  const double gamma = worker_.mixing.gamma;
+  Source own{1.0 - gamma, self};
+  if (difference_) {
+    sources_.push_back({1.0, self});
+    own = {-gamma, Part(memory_[slot].outgoing[vector], bucket)};
+  }
+  for (const Edge& edge : edges) {
+    if (edge.from == worker_.id) own.weight = gamma * edge.weight + own.weight;
+  }
+  int neighbour = 0;
+  bool own_added = own.weight == 0;
+  for (const Edge& edge : edges) {
+    // Without an edge to itself (legal for W) a worker's own vector stands in rank order.
+    if (!own_added && edge.from >= worker_.id) {
+      sources_.push_back(own);
+      own_added = true;
+    }
+    if (edge.from == worker_.id) continue;
+    const Buffer values = Part(Incoming(slot, neighbour++, vector), bucket);
+    sources_.push_back({gamma * edge.weight, values});
+  }
+  if (!own_added) sources_.push_back(own);
 }
 
 absl::Status Mixer::Mix(int bucket, Buffer x) {
@@ -233,6 +260,10 @@ absl::Status Mixer::VisitFlight(int age, StateVisitor* visitor, absl::string_vie
   const MixingRound w = worker_.topology->Round(buckets_[0].flights[slot].round);
   const auto group = w.group(worker_.id);
   for (int v = 0; v < vectors_; ++v) {
+    if (difference_ && group.size() != 1) {
+      const Buffer sent = group.empty() ? memory_[slot].outgoing[v] : Kept(slot, v);
+      RETURN_IF_ERROR(visitor->Visit(absl::StrCat(prefix, "/sent/", v), sent));
+    }
     if (group.size() > 1) {
       RETURN_IF_ERROR(visitor->Visit(absl::StrCat(prefix, "/sum/", v), memory_[slot].outgoing[v]));
     }
