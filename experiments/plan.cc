@@ -102,8 +102,15 @@ absl::StatusOr<AlgorithmFacts> FactsOf(const Experiment& config) {
   return algorithm->facts();
 }
 
-// Drops what the algorithm has no use for; says so.
+// Drops what has no use; says so.
 void DropUnused(const AlgorithmFacts& facts, Experiment* config, std::vector<std::string>* notes) {
+  Train* train = config->mutable_train();
+  if (train->grad_clip_norm() == 0 && train->grad_clip_per() != Train::GLOBAL) {
+    notes->push_back(
+        "without train.grad_clip_norm nothing is clipped: train.grad_clip_per BUCKET "
+        "is dropped");
+    train->set_grad_clip_per(Train::GLOBAL);
+  }
   if (facts.needs_topology) return;
   const std::string algorithm = absl::StrCat("algorithm \"", config->algorithm().name(), "\"");
   if (config->has_topology()) {

@@ -248,6 +248,18 @@ TEST(PlanTest, WhatTheAlgorithmHasNoUseForIsDropped) {
   EXPECT_EQ(made->plan->topology, nullptr);
 }
 
+TEST(PlanTest, ClippingPerBucketNeedsALimit) {
+  auto made = Make(WithTrain("local_batch_size: 2 max_steps: 1 grad_clip_per: BUCKET"));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_THAT(made->notes, ElementsAre("without train.grad_clip_norm nothing is clipped: "
+                                       "train.grad_clip_per BUCKET is dropped"));
+  EXPECT_EQ(made->plan->config.train().grad_clip_per(), Train::GLOBAL);
+  made =
+      Make(WithTrain("local_batch_size: 2 max_steps: 1 grad_clip_norm: 1 grad_clip_per: BUCKET"));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_THAT(made->notes, IsEmpty());
+}
+
 TEST(PlanTest, NothingIsDroppedFromAnAlgorithmThatMixes) {
   auto made = Make(absl::StrCat(kBase, "mixing { every_steps: 3 gamma: 0.5 }"));
   ASSERT_TRUE(made.ok()) << made.status();
