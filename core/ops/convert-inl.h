@@ -62,41 +62,49 @@ HWY_INLINE hn::Vec<hn::Rebind<typename Format<to>::Raw, D>> Narrowed(Lanes<D> x)
   using To = Format<to>;
   using Raw = typename To::Raw;
   constexpr int kDropped = From::kMantissa - To::kMantissa;
-  constexpr int kSignShift = 8 * static_cast<int>(sizeof(T) - sizeof(Raw));
   const D d;
   const hn::RebindToUnsigned<D> du;
   using U = hn::TFromD<decltype(du)>;
-  const auto magnitude = hn::Abs(x.v);
-  const auto bits = hn::BitCast(du, magnitude);
-  const auto sign = hn::AndNot(bits, hn::BitCast(du, x.v));
+  constexpr U kInfinity = static_cast<U>(2 * To::kBias + 1) << To::kMantissa;
+  constexpr U kQuiet = U{1} << (To::kMantissa - 1);
+  const hn::Rebind<Raw, D> narrow;
+  const auto select = [=](auto mask, auto yes, auto no) HWY_ATTR {
+    return hn::BitCast(du, hn::IfThenElse(mask, hn::BitCast(d, yes), hn::BitCast(d, no)));
+  };
+  // Shifts `bits` to the right by kDropped, rounding.
+  const auto shift = [=](auto bits) HWY_ATTR {
+    const auto odd = hn::And(hn::ShiftRight<kDropped>(bits), hn::Set(du, U{1}));
+    const auto half = hn::Set(du, (U{1} << (kDropped - 1)) - 1);
+    return hn::ShiftRight<kDropped>(hn::Add(bits, hn::Add(odd, half)));
+  };
 
-  const auto odd = hn::And(hn::ShiftRight<kDropped>(bits), hn::Set(du, U{1}));
-  const auto up = hn::Add(bits, hn::Add(odd, hn::Set(du, (U{1} << (kDropped - 1)) - 1)));
-  auto rounded = hn::Sub(hn::ShiftRight<kDropped>(up),
-                         hn::Set(du, static_cast<U>(From::kBias - To::kBias) << To::kMantissa));
-  if constexpr (From::kBias != To::kBias) {
+  if constexpr (From::kBias == To::kBias) {
+    // The upper part of the bits; a carry out of the mantissa is right up to infinity.
+    const auto bits = hn::BitCast(du, x.v);
+    const auto nan = hn::Or(hn::ShiftRight<kDropped>(bits), hn::Set(du, kQuiet));
+    return hn::TruncateTo(narrow, select(hn::IsNaN(x.v), nan, shift(bits)));
+  } else {
+    const auto magnitude = hn::Abs(x.v);
+    const auto bits = hn::BitCast(du, magnitude);
+    const auto sign = hn::AndNot(bits, hn::BitCast(du, x.v));
+    auto rounded =
+        hn::Sub(shift(bits), hn::Set(du, static_cast<U>(From::kBias - To::kBias) << To::kMantissa));
     // Adding a number whose last bit is worth as much as the last one of a subnormal `to` rounds
     // there, and leaves the result in the last bits.
     constexpr int kSmallest = 1 - To::kBias;
-    const auto shift = hn::Set(d, PowerOfTwo<T>(kSmallest + From::kMantissa - To::kMantissa));
+    const auto adder = hn::Set(d, PowerOfTwo<T>(kSmallest + From::kMantissa - To::kMantissa));
     const auto subnormal =
-        hn::Sub(hn::BitCast(du, hn::Add(magnitude, shift)), hn::BitCast(du, shift));
-    const auto small = hn::Lt(magnitude, hn::Set(d, PowerOfTwo<T>(kSmallest)));
-    rounded =
-        hn::BitCast(du, hn::IfThenElse(small, hn::BitCast(d, subnormal), hn::BitCast(d, rounded)));
+        hn::Sub(hn::BitCast(du, hn::Add(magnitude, adder)), hn::BitCast(du, adder));
+    rounded = select(hn::Lt(magnitude, hn::Set(d, PowerOfTwo<T>(kSmallest))), subnormal, rounded);
+    // Halfway between the largest number and the next power of two.
+    constexpr T kTooLarge = PowerOfTwo<T>(To::kBias) * (2 - PowerOfTwo<T>(-To::kMantissa) / 2);
+    rounded = select(hn::Ge(magnitude, hn::Set(d, kTooLarge)), hn::Set(du, kInfinity), rounded);
+    const auto payload =
+        hn::And(hn::ShiftRight<kDropped>(bits), hn::Set(du, (U{1} << To::kMantissa) - 1));
+    rounded = select(hn::IsNaN(x.v), hn::Or(payload, hn::Set(du, kInfinity | kQuiet)), rounded);
+    constexpr int kSignShift = 8 * static_cast<int>(sizeof(T) - sizeof(Raw));
+    return hn::TruncateTo(narrow, hn::Or(rounded, hn::ShiftRight<kSignShift>(sign)));
   }
-  constexpr U kInfinity = static_cast<U>(2 * To::kBias + 1) << To::kMantissa;
-  // Halfway between the largest number and the next power of two.
-  constexpr T kTooLarge = PowerOfTwo<T>(To::kBias) * (2 - PowerOfTwo<T>(-To::kMantissa) / 2);
-  const auto infinity = hn::Set(du, kInfinity);
-  rounded = hn::BitCast(du, hn::IfThenElse(hn::Ge(magnitude, hn::Set(d, kTooLarge)),
-                                           hn::BitCast(d, infinity), hn::BitCast(d, rounded)));
-  const auto payload =
-      hn::And(hn::ShiftRight<kDropped>(bits), hn::Set(du, (U{1} << To::kMantissa) - 1));
-  const auto quiet = hn::Set(du, kInfinity | U{1} << (To::kMantissa - 1));
-  rounded = hn::BitCast(du, hn::IfThenElse(hn::IsNaN(x.v), hn::BitCast(d, hn::Or(payload, quiet)),
-                                           hn::BitCast(d, rounded)));
-  return hn::TruncateTo(hn::Rebind<Raw, D>(), hn::Or(rounded, hn::ShiftRight<kSignShift>(sign)));
 }
 
 // Sixteen bits in the lanes of a float or double.
@@ -123,16 +131,18 @@ HWY_INLINE V LoadHalf(const uint16_t* from) {
   constexpr int kAdded = To::kMantissa - From::kMantissa;
   constexpr int kSignShift = 8 * static_cast<int>(sizeof(T) - sizeof(uint16_t));
   const auto raw = LoadSixteenBits(d, from);
-  const auto sign = hn::And(raw, hn::Set(du, U{0x8000}));
-  auto value = hn::BitCast(d, hn::ShiftLeft<kAdded>(hn::Xor(raw, sign)));
-  if constexpr (From::kBias != To::kBias) {
+  if constexpr (From::kBias == To::kBias) {
+    return V(hn::BitCast(d, hn::ShiftLeft<kAdded>(raw)));
+  } else {
+    const auto sign = hn::And(raw, hn::Set(du, U{0x8000}));
+    auto value = hn::BitCast(d, hn::ShiftLeft<kAdded>(hn::Xor(raw, sign)));
     value = hn::Mul(value, hn::Set(d, PowerOfTwo<T>(To::kBias - From::kBias)));
     const auto special = hn::Ge(value, hn::Set(d, PowerOfTwo<T>(From::kBias + 1)));
     const auto infinity =
         hn::BitCast(d, hn::Set(du, static_cast<U>(2 * To::kBias + 1) << To::kMantissa));
     value = hn::Or(value, hn::IfThenElseZero(special, infinity));
+    return V(hn::Or(value, hn::BitCast(d, hn::ShiftLeft<kSignShift>(sign))));
   }
-  return V(hn::Or(value, hn::BitCast(d, hn::ShiftLeft<kSignShift>(sign))));
 }
 
 // Elements [i, i + V::kCount) of `from`, whose type is no wider than V's.
