@@ -90,10 +90,10 @@ class Communicator {
                                                  const ExchangeOptions& options);
 
   // Starts replacing `values` on every member of `group` (sorted ranks, this one among them) by
-  // the members' sum. The order of additions depends on the group and on workers_per_node only,
-  // so bits are equal on every backend, for every bucket size and timing. `key.part` must be 0;
-  // parts 1 to 4 of the key are used. Moves on by itself, while its members compute. Default:
-  // TwoLevelAllReduce on Exchange. `options.completed` is not called.
+  // the members' sum, of F32, F64, F16 or BF16. The order of additions depends on the group and on
+  // workers_per_node only, so bits are equal on every backend, for every bucket size and timing.
+  // `key.part` must be 0; parts 1 to 4 of the key are used. Moves on by itself, while its members
+  // compute. Default: TwoLevelAllReduce on Exchange. `options.completed` is not called.
   virtual absl::StatusOr<std::unique_ptr<Work>> AllReduceSum(absl::Span<const int> group,
                                                              MessageKey key, Buffer values,
                                                              const ExchangeOptions& options);

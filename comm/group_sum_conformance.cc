@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "comm/backend_conformance.h"
+#include "core/ops/ops.h"
 #include "core/random/random.h"
 #include "core/status.h"
 
@@ -101,10 +102,19 @@ Terms RandomTerms(int workers, int64_t count) {
   return terms;
 }
 
+// Rounds the values to those that `type` has.
+void Round(DType type, std::vector<float>* values) {
+  const Buffer floats = AsBuffer(absl::MakeSpan(*values));
+  const Arena rounded(floats.count, type);
+  ops::Convert(floats, rounded.buffer());
+  ops::Convert(rounded.buffer(), floats);
+}
+
 // The order of additions that is promised: machine by machine, on each by rank; by rank alone if
 // the machines hold unequal numbers of members.
+// Sums of halves are rounded to `type` on every machine and in the end.
 std::vector<float> ReferenceSum(const std::vector<int>& group, int workers_per_node,
-                                const Terms& terms) {
+                                const Terms& terms, DType type = DType::kF32) {
   std::map<int, std::vector<int>> machines;
   for (int rank : group) machines[rank / workers_per_node].push_back(rank);
   for (const auto& [machine, members] : machines) {
@@ -120,9 +130,11 @@ std::vector<float> ReferenceSum(const std::vector<int>& group, int workers_per_n
       if (partial.empty()) partial.assign(count, -0.0f);
       for (size_t i = 0; i < count; ++i) partial[i] += terms[rank][i];
     }
+    Round(type, &partial);
     if (sum.empty()) sum.assign(count, -0.0f);
     for (size_t i = 0; i < count; ++i) sum[i] += partial[i];
   }
+  Round(type, &sum);
   return sum;
 }
 
@@ -156,6 +168,31 @@ TEST_P(BackendConformance, BitsOfSumsDependOnTheGroupAlone) {
       return absl::OkStatus();
     };
     EXPECT_EQ(Run(body, workers_per_node), absl::OkStatus()) << workers_per_node;
+  }
+}
+
+TEST_P(BackendConformance, SumsOfHalvesAreRoundedOncePerLevel) {
+  constexpr int64_t kCount = 1000;
+  for (DType type : {DType::kF16, DType::kBF16}) {
+    Terms terms = RandomTerms(workers(), kCount);
+    for (auto& row : terms) Round(type, &row);
+    for (int workers_per_node : {1, 2, 4}) {
+      const auto body = [&](Communicator* comm) -> absl::Status {
+        int64_t round = 0;
+        for (const auto& groups : Partitions(workers())) {
+          const std::vector<int>& group = GroupOf(comm->rank(), groups);
+          const Arena values(kCount, type);
+          std::vector<float> sum = terms[comm->rank()];
+          ops::Convert(AsBuffer(absl::MakeSpan(sum)), values.buffer());
+          RETURN_IF_ERROR(SumNow(comm, group, {1, round++, 0, 0}, values.buffer()));
+          ops::Convert(values.buffer(), AsBuffer(absl::MakeSpan(sum)));
+          EXPECT_EQ(sum, ReferenceSum(group, workers_per_node, terms, type))
+              << "group of " << group.size() << ", " << DTypeName(type);
+        }
+        return absl::OkStatus();
+      };
+      EXPECT_EQ(Run(body, workers_per_node), absl::OkStatus()) << workers_per_node;
+    }
   }
 }
 

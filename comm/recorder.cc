@@ -62,18 +62,20 @@ Phase Recorder::Enter(Phase phase) {
   if (trace_ && left != Phase::kOutside) {
     Emit(absl::StrFormat(R"({"ph":"X","pid":%d,"tid":0,"ts":%.1f,"dur":%.1f,"name":"%s",)"
                          R"("args":{"step":%d}})",
-                         worker_, began * 1e6, (now - began) * 1e6, PhaseName(left), step_));
+                         worker_, (began + trace_offset_) * 1e6, (now - began) * 1e6,
+                         PhaseName(left), step_));
   }
   return left;
 }
 
-void Recorder::set_trace(TraceSink sink) {
+void Recorder::set_trace(TraceSink sink, double offset_seconds) {
   std::string rest;
   TraceSink old;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     rest.swap(events_);
     old = std::exchange(trace_, std::move(sink));
+    trace_offset_ = offset_seconds;
     if (trace_) {
       Emit(absl::StrFormat(
           R"({"ph":"M","pid":%d,"name":"process_name","args":{"name":"worker %d"}})", worker_,
@@ -119,6 +121,7 @@ int64_t Recorder::Started(absl::Span<const Send> sends, absl::Span<const Receive
   bytes_sent_[static_cast<int>(traffic)] += record.bytes_out;
   if (traffic == Traffic::kTraining) {
     for (const Send& send : sends) bytes_by_destination_[send.to] += send.data.bytes();
+    if (under_way_++ == 0) under_way_since_ = record.begin_seconds;
   }
   records_[record.number % kKept] = record;
   return record.number;
@@ -130,6 +133,9 @@ void Recorder::Ended(int64_t number) {
   ExchangeRecord& record = records_[number % kKept];
   if (record.number != number || record.end_seconds >= 0) return;
   record.end_seconds = now;
+  if (record.traffic == Traffic::kTraining && --under_way_ == 0) {
+    communication_seconds_ += now - under_way_since_;
+  }
   if (!trace_ || record.traffic != Traffic::kTraining) return;
   const std::string name =
       absl::StrFormat(R"("pid":%d,"tid":1,"cat":"exchange","id":%d,"name":"bucket %d")", worker_,
@@ -137,9 +143,9 @@ void Recorder::Ended(int64_t number) {
   Emit(absl::StrFormat(
       R"({"ph":"b",%s,"ts":%.1f,"args":{"step":%d,"round":%d,"stream":%d,"part":%d,)"
       R"("with":%d,"bytes_out":%d,"bytes_in":%d}})",
-      name, record.begin_seconds * 1e6, record.step, record.key.round, record.key.stream,
-      record.key.part, record.first_peer, record.bytes_out, record.bytes_in));
-  Emit(absl::StrFormat(R"({"ph":"e",%s,"ts":%.1f})", name, now * 1e6));
+      name, (record.begin_seconds + trace_offset_) * 1e6, record.step, record.key.round,
+      record.key.stream, record.key.part, record.first_peer, record.bytes_out, record.bytes_in));
+  Emit(absl::StrFormat(R"({"ph":"e",%s,"ts":%.1f})", name, (now + trace_offset_) * 1e6));
 }
 
 int64_t Recorder::bytes_sent(Traffic traffic) const {
@@ -150,6 +156,11 @@ int64_t Recorder::bytes_sent(Traffic traffic) const {
 std::vector<int64_t> Recorder::bytes_by_destination() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return bytes_by_destination_;
+}
+
+double Recorder::communication_seconds() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return communication_seconds_;
 }
 
 std::vector<ExchangeRecord> Recorder::Records() const {

@@ -61,8 +61,9 @@ class Recorder {
   // Seconds by phase since BeginStep.
   const PhaseSeconds& step_seconds() const { return seconds_; }
 
-  // From now on `sink` gets the timeline, some events at a time; empty: no longer.
-  void set_trace(TraceSink sink);
+  // From now on `sink` gets the timeline, some events at a time; empty: no longer. Its times are
+  // the clock's plus `offset_seconds`.
+  void set_trace(TraceSink sink, double offset_seconds = 0);
 
   // The worker waits from now on; `missing` says for what, as long as it does. It may be called
   // by any thread.
@@ -81,6 +82,9 @@ class Recorder {
   // Payload bytes sent so far: to everyone, and by destination (training traffic only).
   int64_t bytes_sent(Traffic traffic) const;
   std::vector<int64_t> bytes_by_destination() const;
+
+  // Seconds in which at least one training exchange was under way.
+  double communication_seconds() const;
 
   // The latest exchanges, oldest first.
   std::vector<ExchangeRecord> Records() const;
@@ -111,6 +115,10 @@ class Recorder {
   int64_t started_ = 0;
   int64_t bytes_sent_[2] = {0, 0};
   std::vector<int64_t> bytes_by_destination_;
+  int under_way_ = 0;           // training exchanges
+  double under_way_since_ = 0;  // since the first of them
+  double communication_seconds_ = 0;
+  double trace_offset_ = 0;
   TraceSink trace_;
   std::string events_;  // not handed to trace_ yet
 };

@@ -53,6 +53,22 @@ TEST_F(RecorderTest, CountsBytesByKindAndDestination) {
   EXPECT_THAT(recorder_.bytes_by_destination(), ElementsAre(0, 0, 40, 12));
 }
 
+TEST_F(RecorderTest, AddsUpTheTimeInWhichSomethingIsUnderWay) {
+  const int64_t first = recorder_.Started({{2, {}, buffer_}}, {}, Traffic::kTraining);
+  clock_.now += 1;
+  const int64_t second = recorder_.Started({{2, {}, buffer_}}, {}, Traffic::kTraining);
+  clock_.now += 1;
+  recorder_.Ended(first);
+  recorder_.Ended(first);
+  clock_.now += 1;
+  recorder_.Ended(second);
+  clock_.now += 1;
+  const int64_t measurement = recorder_.Started({{2, {}, buffer_}}, {}, Traffic::kMeasurement);
+  clock_.now += 1;
+  recorder_.Ended(measurement);
+  EXPECT_EQ(recorder_.communication_seconds(), 3);
+}
+
 TEST_F(RecorderTest, KeepsTheLatestExchanges) {
   for (int64_t round = 0; round < 300; ++round) {
     const int64_t number =

@@ -12,7 +12,8 @@
 // per machine are treated as one machine: chunks are added in rank order, directly.
 //
 // Element by element the sum is (sum over machines in order of (sum over members in rank order)),
-// so its bits depend on the group and on workers_per_node alone.
+// so its bits depend on the group and on workers_per_node alone. F16 and BF16 are added in F32;
+// each of the two sums is rounded once.
 #ifndef COMM_TWO_LEVEL_ALL_REDUCE_H_
 #define COMM_TWO_LEVEL_ALL_REDUCE_H_
 

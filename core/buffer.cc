@@ -42,6 +42,12 @@ absl::string_view DTypeName(DType type) {
   return "?";
 }
 
+bool IsNarrower(DType a, DType b) {
+  const auto half = [](DType type) { return type == DType::kF16 || type == DType::kBF16; };
+  if (b == DType::kF32) return half(a);
+  return b == DType::kF64 && (half(a) || a == DType::kF32);
+}
+
 namespace {
 constexpr int64_t kAlignment = 128;
 }  // namespace

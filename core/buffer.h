@@ -25,6 +25,10 @@ struct Queue;
 int64_t SizeOf(DType type);               // bytes of one element
 absl::string_view DTypeName(DType type);  // "F32", as in safetensors files
 
+// Whether `a` and `b` are floating-point types and `b` holds more of a number: F16 and BF16 are
+// narrower than F32, F32 than F64.
+bool IsNarrower(DType a, DType b);
+
 template <typename T>
 struct DTypeOf;
 template <>

@@ -5,10 +5,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "core/config/resolve.h"
 #include "core/registry.h"
 #include "core/status.h"
+#include "topology/analysis.h"
 
 namespace starling {
 namespace {
@@ -63,17 +65,38 @@ void CheckTrain(const Experiment& config, std::vector<Problem>* problems) {
         absl::StrCat("train.micro_batches is ", train.micro_batches(),
                      ", which does not divide the ", local, " examples of a worker's batch"));
   }
-  if (config.mixing().staleness() != 0) {
-    Add(problems, "mixing.staleness",
-        absl::StrCat("mixing.staleness is ", config.mixing().staleness(),
-                     "; no linked algorithm mixes stale values: it must be 0"));
+}
+
+// The type of exchanged values; absent: that of the parameters.
+std::optional<DType> PrecisionOf(const Mixing& mixing) {
+  switch (mixing.precision()) {
+    case Mixing::F32:
+      return DType::kF32;
+    case Mixing::F64:
+      return DType::kF64;
+    case Mixing::F16:
+      return DType::kF16;
+    case Mixing::BF16:
+      return DType::kBF16;
+    default:
+      return std::nullopt;
   }
-  const bool f64 = train.dtype() == Train::F64;
-  const auto precision = config.mixing().precision();
-  if (precision != Mixing::SAME && precision != (f64 ? Mixing::F64 : Mixing::F32)) {
+}
+
+void CheckMixing(const Experiment& config, const AlgorithmFacts& facts,
+                 std::vector<Problem>* problems) {
+  const Mixing& mixing = config.mixing();
+  if (mixing.staleness() != 0 && !facts.takes_staleness) {
+    Add(problems, "mixing.staleness",
+        absl::StrCat("mixing.staleness is ", mixing.staleness(), "; algorithm \"",
+                     config.algorithm().name(), "\" as configured mixes no stale values: it must ",
+                     "be 0"));
+  }
+  const bool f64 = config.train().dtype() == Train::F64;
+  if (!f64 && mixing.precision() == Mixing::F64) {
     Add(problems, "mixing.precision",
-        absl::StrCat("mixing.precision is ", Mixing::Precision_Name(precision),
-                     "; this build exchanges values as they are, in ", f64 ? "F64" : "F32"));
+        "mixing.precision is F64, but there is no more than train.dtype F32 to exchange; it must "
+        "be SAME, F32, F16 or BF16");
   }
   if (config.compression().name() != "none") {
     Add(problems, "compression.name",
@@ -87,8 +110,15 @@ absl::StatusOr<AlgorithmFacts> FactsOf(const Experiment& config) {
   return algorithm->facts();
 }
 
-// Drops what the algorithm has no use for; says so.
+// Drops what has no use; says so.
 void DropUnused(const AlgorithmFacts& facts, Experiment* config, std::vector<std::string>* notes) {
+  Train* train = config->mutable_train();
+  if (train->grad_clip_norm() == 0 && train->grad_clip_per() != Train::GLOBAL) {
+    notes->push_back(
+        "without train.grad_clip_norm nothing is clipped: train.grad_clip_per BUCKET "
+        "is dropped");
+    train->set_grad_clip_per(Train::GLOBAL);
+  }
   if (facts.needs_topology) return;
   const std::string algorithm = absl::StrCat("algorithm \"", config->algorithm().name(), "\"");
   if (config->has_topology()) {
@@ -175,6 +205,24 @@ void CheckWeights(const Plan& plan, std::vector<Problem>* problems) {
   if (plan.facts.needs_static && facts.period != 1) needs("weights that are equal in all rounds");
 }
 
+// Old values must not make the differences between workers grow (optim/gossip/gossip.cc). Weights
+// that are not symmetric have complex eigenvalues, for which the bound is not known: they pass.
+void CheckStaleness(const Plan& plan, std::vector<Problem>* problems) {
+  const Mixing& mixing = plan.config.mixing();
+  if (mixing.staleness() == 0) return;
+  const double bound = 2 * std::sin(std::acos(0.0) / (2 * mixing.staleness() + 1));
+  double steepest = 0;  // largest 1 - lambda
+  for (const MixingRound& round : PeriodOf(*plan.topology)) {
+    if (IsSymmetric(round)) steepest = std::max(steepest, 1 - SmallestEigenvalue(round));
+  }
+  if (mixing.gamma() * steepest < bound * (1 - 1e-12)) return;
+  Add(problems, "mixing.gamma",
+      absl::StrCat("mixing.gamma is ", mixing.gamma(), ", with which mixing.staleness ",
+                   mixing.staleness(), " over \"", plan.config.topology().name(),
+                   "\" drives the workers apart; it must be less than ",
+                   absl::StrFormat("%.4g", bound / steepest)));
+}
+
 }  // namespace
 
 absl::Status ResolveExperiment(const TextLocations& locations, Experiment* config,
@@ -200,6 +248,7 @@ absl::Status ResolveExperiment(const TextLocations& locations, Experiment* confi
     CheckWorld(*config, &problems);
     CheckTrain(*config, &problems);
     ASSIGN_OR_RETURN(const AlgorithmFacts facts, FactsOf(*config));
+    CheckMixing(*config, facts, &problems);
     DropUnused(facts, config, notes);
     if (facts.needs_topology && !config->has_topology()) {
       Add(&problems, "topology",
@@ -217,6 +266,7 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
   const Train& train = config.train();
   const int workers = config.workers();
   plan->dtype = train.dtype() == Train::F64 ? DType::kF64 : DType::kF32;
+  plan->precision = PrecisionOf(config.mixing());
   plan->local_batch_size =
       train.has_local_batch_size() ? train.local_batch_size() : train.global_batch_size() / workers;
   ASSIGN_OR_RETURN(plan->facts, In(locations, "algorithm")(FactsOf(config)));
@@ -226,6 +276,7 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
                          config.topology(), {workers, config.workers_per_node(), config.seed()})));
     std::vector<Problem> problems;
     CheckWeights(*plan, &problems);
+    if (problems.empty()) CheckStaleness(*plan, &problems);
     RETURN_IF_ERROR(ProblemsStatus(problems, locations));
   }
   ASSIGN_OR_RETURN(plan->dataset, In(locations, "dataset")(Registry<Dataset>::Global().Create(
@@ -283,6 +334,8 @@ Worker WorkerOf(const Plan& plan, Communicator* comm) {
   worker.topology = plan.topology.get();
   worker.mixing.overlap = plan.config.mixing().overlap();
   worker.mixing.gamma = plan.config.mixing().gamma();
+  worker.mixing.staleness = plan.config.mixing().staleness();
+  worker.mixing.precision = plan.precision;
   worker.mixing.deadline = absl::Seconds(plan.config.mixing().timeout_seconds());
   return worker;
 }

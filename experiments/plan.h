@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ namespace starling {
 struct Plan {
   Experiment config;  // resolved: every field and every plug-in's config spelt out
   DType dtype = DType::kF32;
+  std::optional<DType> precision;  // of exchanged values; absent: dtype
   int64_t local_batch_size = 0;
   int64_t steps_per_epoch = 0;
   int64_t steps = 0;             // of the whole run

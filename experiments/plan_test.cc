@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -213,7 +214,8 @@ TEST(PlanTest, EvaluationsAsAsked) {
 TEST(PlanTest, AllProblemsComeAtOnceEachWithItsPlace) {
   EXPECT_EQ(
       Problem(R"(workers: 4
-mixing { staleness: 1 }
+mixing { staleness: 1 precision: F64 }
+algorithm { name: "allreduce" }
 compression { name: "top_k" }
 model { name: "quadratic" }
 dataset { name: "no_data" }
@@ -221,15 +223,18 @@ train {
   global_batch_size: 9
 }
 )"),
-      "e.txt:6:1: train.epochs and train.max_steps are both missing; give one, e.g. "
+      "e.txt:7:1: train.epochs and train.max_steps are both missing; give one, e.g. "
       "train { epochs: 2 }\n"
-      "e.txt:7:22: train.global_batch_size is 9, which 4 workers do not divide; nearest: 8 "
+      "e.txt:8:22: train.global_batch_size is 9, which 4 workers do not divide; nearest: 8 "
       "or 12\n"
-      "e.txt:2:21: mixing.staleness is 1; no linked algorithm mixes stale values: it must "
-      "be 0\n"
-      "e.txt:3:21: compression.name is \"top_k\"; this build has: none\n"
-      "e.txt: topology is missing, and algorithm \"gossip\" needs one; `starling list topology` "
-      "prints the choice");
+      "e.txt:2:21: mixing.staleness is 1; algorithm \"allreduce\" as configured mixes no stale "
+      "values: it must be 0\n"
+      "e.txt:2:34: mixing.precision is F64, but there is no more than train.dtype F32 to exchange; "
+      "it must be SAME, F32, F16 or BF16\n"
+      "e.txt:4:21: compression.name is \"top_k\"; this build has: none");
+  EXPECT_EQ(Problem(Changed({{"topology { name: \"ring\" }", ""}})),
+            "e.txt: topology is missing, and algorithm \"gossip\" needs one; `starling list "
+            "topology` prints the choice");
   EXPECT_EQ(Problem(R"(workers: 0 train { epochs: -1 })"),
             "e.txt:1:10: workers is 0; it must be at least 1 and at most 65536\n"
             "e.txt:1:28: train.epochs is -1; it must be greater than 0\n"
@@ -252,6 +257,18 @@ TEST(PlanTest, WhatTheAlgorithmHasNoUseForIsDropped) {
   EXPECT_EQ(made->plan->topology, nullptr);
 }
 
+TEST(PlanTest, ClippingPerBucketNeedsALimit) {
+  auto made = Make(WithTrain("local_batch_size: 2 max_steps: 1 grad_clip_per: BUCKET"));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_THAT(made->notes, ElementsAre("without train.grad_clip_norm nothing is clipped: "
+                                       "train.grad_clip_per BUCKET is dropped"));
+  EXPECT_EQ(made->plan->config.train().grad_clip_per(), Train::GLOBAL);
+  made =
+      Make(WithTrain("local_batch_size: 2 max_steps: 1 grad_clip_norm: 1 grad_clip_per: BUCKET"));
+  ASSERT_TRUE(made.ok()) << made.status();
+  EXPECT_THAT(made->notes, IsEmpty());
+}
+
 TEST(PlanTest, NothingIsDroppedFromAnAlgorithmThatMixes) {
   auto made = Make(absl::StrCat(kBase, "mixing { every_steps: 3 gamma: 0.5 }"));
   ASSERT_TRUE(made.ok()) << made.status();
@@ -271,6 +288,39 @@ TEST(PlanTest, WeightsThatTheAlgorithmCannotTakeAreRefused) {
             "e.txt:2:1: topology: algorithm \"fussy\" needs weights that are equal in all rounds; "
             "those of \"lopsided\" are not");
   EXPECT_TRUE(Make(absl::StrCat(kBase, "algorithm { name: \"fussy\" }")).ok());
+}
+
+TEST(PlanTest, StaleValuesMustNotDriveWorkersApart) {
+  // A ring of four, thirds: eigenvalues down to -1/3. For staleness 1 gamma (1 - lambda) < 1.
+  const auto mixing = [](const char* fields) {
+    return absl::StrCat(kBase, "mixing { ", fields, " }\n");
+  };
+  EXPECT_EQ(Problem(mixing("staleness: 1")),
+            "e.txt:6:1: mixing.gamma is 1, with which mixing.staleness 1 over \"ring\" drives the "
+            "workers apart; it must be less than 0.75");
+  EXPECT_THAT(Problem(mixing("staleness: 1 gamma: 0.75")), HasSubstr("less than 0.75"));
+  EXPECT_THAT(Problem(mixing("staleness: 2 gamma: 0.74")), HasSubstr("less than 0.4635"));
+  EXPECT_TRUE(Make(mixing("staleness: 1 gamma: 0.749")).ok());
+  // Groups of two average: eigenvalues 0 and 1.
+  const std::string groups = absl::StrReplaceAll(mixing("staleness: 1"), {{"ring", "complete"}});
+  EXPECT_THAT(Problem(groups), HasSubstr("over \"complete\" drives the workers apart; it must be "
+                                         "less than 1"));
+  EXPECT_TRUE(Make(absl::StrReplaceAll(groups, {{"staleness", "gamma: 0.99 staleness"}})).ok());
+  EXPECT_EQ(
+      Problem(mixing("staleness: 1") + "algorithm { name: \"gossip\" config { order: ATC } }"),
+      "e.txt:6:21: mixing.staleness is 1; algorithm \"gossip\" as configured mixes no stale "
+      "values: it must be 0");
+}
+
+TEST(PlanTest, PrecisionIsThatOfExchangedValues) {
+  EXPECT_EQ(PlanOf(kBase)->precision, std::nullopt);
+  EXPECT_EQ(PlanOf(absl::StrCat(kBase, "mixing { precision: BF16 }"))->precision, DType::kBF16);
+  const std::string f64 = Changed({{"epochs: 2", "epochs: 2 dtype: F64"}});
+  for (const auto& [name, type] : {std::pair<const char*, DType>{"F64", DType::kF64},
+                                   {"F32", DType::kF32},
+                                   {"F16", DType::kF16}}) {
+    EXPECT_EQ(PlanOf(absl::StrCat(f64, "mixing { precision: ", name, " }"))->precision, type);
+  }
 }
 
 TEST(PlanTest, MomentumIsNotAppliedTwice) {

@@ -41,31 +41,43 @@ absl::Status Trainer::Start() {
   return absl::OkStatus();
 }
 
-absl::Status Trainer::HandOver(const StepInfo& info) {
-  const double limit = plan_->config.train().grad_clip_norm();
-  const double norm = std::sqrt(ops::Dot(g_, g_));
-  if (norm > limit) ops::Scale(limit / norm, g_);
-  for (int b = 0; b < static_cast<int>(worker_.layout->buckets.size()); ++b) {
-    RETURN_IF_ERROR(parts_.algorithm->OnBucketReady(info, b));
+void Trainer::AddSquares(int bucket, double* sum) const {
+  const Range& range = worker_.layout->buckets[bucket];
+  for (const TensorInfo& tensor : worker_.layout->tensors) {
+    if (tensor.offset < range.offset || tensor.offset >= range.offset + range.count) continue;
+    const Buffer gradient = g_.Slice(tensor.offset, tensor.count);
+    *sum += ops::Dot(gradient, gradient);
   }
-  return absl::OkStatus();
+}
+
+void Trainer::Clip(double squares, Buffer gradient) const {
+  const double limit = plan_->config.train().grad_clip_norm();
+  const double norm = std::sqrt(squares);
+  if (norm > limit) ops::Scale(limit / norm, gradient);
 }
 
 absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
-  const int parts = plan_->config.train().micro_batches();
-  const bool clips = plan_->config.train().grad_clip_norm() > 0;
+  const Train& train = plan_->config.train();
+  const int parts = train.micro_batches();
+  const bool clips = train.grad_clip_norm() > 0;
+  const bool clips_buckets = clips && train.grad_clip_per() == Train::BUCKET;
   const auto ids = sampler_->Next(info.step);
   const int64_t part_size = static_cast<int64_t>(ids.size()) / parts;
   const auto ignore = [](int) { return absl::OkStatus(); };
+  double squares = 0;
   const auto ready = [&](int bucket) -> absl::Status {
+    const Range& range = worker_.layout->buckets[bucket];
+    const Buffer g = g_.Slice(range.offset, range.count);
     if (parts > 1) {
-      const Range& range = worker_.layout->buckets[bucket];
-      const Buffer g = g_.Slice(range.offset, range.count);
       ops::Add(micro_sum_.buffer().Slice(range.offset, range.count), g);
       ops::Scale(1.0 / parts, g);
     }
-    // The norm is known only after the last bucket, so clipping hands over later.
-    return clips ? absl::OkStatus() : parts_.algorithm->OnBucketReady(info, bucket);
+    if (clips_buckets) squares = 0;
+    if (clips) AddSquares(bucket, &squares);
+    if (clips_buckets) Clip(squares, g);
+    // The norm of all is known only after the last bucket, so clipping by it hands over later.
+    if (clips && !clips_buckets) return absl::OkStatus();
+    return parts_.algorithm->OnBucketReady(info, bucket);
   };
   if (parts > 1) ops::Zero(micro_sum_.buffer());
   double loss = 0;
@@ -81,7 +93,12 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     if (!last) ops::Add(g_, micro_sum_.buffer());
     loss += result.loss / parts;
   }
-  if (clips) RETURN_IF_ERROR(HandOver(info));
+  if (clips && !clips_buckets) {
+    Clip(squares, g_);
+    for (int b = 0; b < static_cast<int>(worker_.layout->buckets.size()); ++b) {
+      RETURN_IF_ERROR(parts_.algorithm->OnBucketReady(info, b));
+    }
+  }
   return loss;
 }
 

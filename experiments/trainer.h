@@ -39,7 +39,12 @@ class Trainer {
 
   // Computes the gradient of the step's batch into g and hands its buckets to the algorithm.
   absl::StatusOr<double> Gradient(const StepInfo& info);
-  absl::Status HandOver(const StepInfo& info);  // clipped, all buckets
+  // The squared norm of a bucket's gradient: sums per tensor, added in tensor order, so that the
+  // norm of all does not depend on where buckets end.
+  void AddSquares(int bucket, double* sum) const;
+
+  // Scales a gradient whose squared norm this is down to the limit, if that is exceeded.
+  void Clip(double squares, Buffer gradient) const;
 
   absl::Status Measure(int64_t steps_done);
   absl::Status Evaluate(int64_t steps_done, Split split, Evaluation* evaluation);

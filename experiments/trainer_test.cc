@@ -171,6 +171,38 @@ TEST(TrainerTest, ClippingScalesTheWholeGradientToItsLimit) {
       1e-14);
 }
 
+TEST(TrainerTest, ClippingAllTogetherDoesNotDependOnBuckets) {
+  std::vector<std::string> set = {"train.grad_clip_norm=0.5", "model.config.dimension=1000",
+                                  "model.config.tensors=7", "train.dtype=F32"};
+  set.push_back("train.bucket_mb=1e-6");
+  const uint64_t expected = Train(set).states[0].state_digest;
+  for (const char* bucket_mb : {"0.001", "0.002", "25"}) {
+    set.back() = absl::StrCat("train.bucket_mb=", bucket_mb);
+    EXPECT_EQ(Train(set).states[0].state_digest, expected) << bucket_mb;
+  }
+  set[0] = "train.grad_clip_norm=0.6";
+  EXPECT_NE(Train(set).states[0].state_digest, expected);
+}
+
+TEST(TrainerTest, ClippingPerBucketScalesEachToTheLimitBeforeItIsHandedOver) {
+  const std::vector<std::string> probe = {"algorithm.name=probe", "train.max_steps=1",
+                                          "train.micro_batches=2"};
+  std::vector<std::string> clip = probe;
+  clip.insert(clip.end(), {"train.grad_clip_norm=0.5", "train.grad_clip_per=BUCKET"});
+  const Seen free = Train(probe).seen, clipped = Train(clip).seen;
+  ASSERT_EQ(free.handed_over.size(), 3u);
+  ASSERT_EQ(clipped.handed_over.size(), 3u);
+  for (int b = 0; b < 3; ++b) {
+    EXPECT_GT(free.handed_over[b], 0.25) << b;
+    EXPECT_NEAR(clipped.handed_over[b], 0.25, 1e-14) << b;
+  }
+  // One bucket of all is clipped as all together.
+  const std::vector<std::string> one = {"train.grad_clip_norm=0.5", "train.bucket_mb=25"};
+  std::vector<std::string> alone = one;
+  alone.push_back("train.grad_clip_per=BUCKET");
+  EXPECT_EQ(Train(alone).states[0].state_digest, Train(one).states[0].state_digest);
+}
+
 TEST(TrainerTest, ALimitThatIsNotReachedChangesNothing) {
   EXPECT_EQ(Train({"train.grad_clip_norm=1e9"}).states[0].state_digest,
             Train({}).states[0].state_digest);

@@ -28,12 +28,13 @@ struct AlgorithmFacts {
 
   Launch launch = Launch::kNever;  // when the exchange of a bucket starts
   Needed needed = Needed::kNever;  // ... and when its result is needed, in the same step ...
-  int needed_steps_later = 0;      // ... or so many steps later
+  int needed_steps_later = 0;      // ... or so many steps later (and mixing.staleness more)
   int vectors_per_message = 1;
   bool needs_topology = true;
   bool needs_symmetric = false;       // W == W^T in every round
   bool needs_static = false;          // the same W in every round
   bool directed_ok = false;           // copes with W whose rows or columns do not sum to one
+  bool takes_staleness = false;       // mixing.staleness other than 0
   bool own_local_rule = false;        // has momentum of its own; takes plain sgd
   bool deterministic = true;          // bits do not depend on timing
   bool equals_mean_gradient = false;  // the workers' parameters stay equal to each other

@@ -32,6 +32,7 @@ TestRun RunOf(const AlgorithmCase& algorithm, const NamedTopology& topology) {
   run.config = algorithm.config;
   run.topology = topology.topology;
   run.objective = Quadratics::Heterogeneous(topology.topology->size());
+  run.mixing = algorithm.mixing;
   return run;
 }
 

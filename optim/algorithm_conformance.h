@@ -32,6 +32,7 @@ struct AlgorithmCase {
   std::string plugin;  // registered name
   std::string config;  // the plug-in's config message in text format
   DenseReference reference = nullptr;
+  MixingOptions mixing = {};  // tests set gamma and overlap
 };
 
 inline std::string AlgorithmCaseName(const testing::TestParamInfo<AlgorithmCase>& info) {

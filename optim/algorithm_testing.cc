@@ -220,10 +220,10 @@ Matrix TrainDense(const TestRun& run, DenseReference reference) {
     DenseStep dense;
     dense.step = step;
     dense.lr = run.lr(step);
-    const bool mixes = run.topology != nullptr && step % run.every_steps == 0;
+    dense.mixes = run.topology != nullptr && step % run.every_steps == 0;
     dense.w = Matrix(n, std::vector<double>(n));
     for (int i = 0; i < n; ++i) dense.w[i][i] = 1;
-    if (mixes) {
+    if (dense.mixes) {
       dense.w = MixingMatrix(run.topology->Round(step / run.every_steps), run.mixing.gamma);
     }
     dense.gradient = [&](const Matrix& at) {

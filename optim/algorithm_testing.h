@@ -113,7 +113,8 @@ absl::StatusOr<TestRunResult> Train(const TestRun& run);
 // What a dense serial reference computes a step with.
 struct DenseStep {
   int64_t step;
-  Matrix w;  // with gamma; the identity in a step that does not mix
+  bool mixes;  // whether w is a round of the topology; otherwise it is the identity
+  Matrix w;    // with gamma
   double lr;
   std::function<Matrix(const Matrix& x)> gradient;                // each worker's at its row
   std::function<void(const Matrix& gradient, Matrix* x)> update;  // each worker's local rule

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "core/ops/ops.h"
 #include "core/registry.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
@@ -44,14 +45,14 @@ class PlainDescent final : public Optimizer {
   absl::Status Update(const UpdateArgs& args) override {
     EXPECT_TRUE(updated_.emplace(args.offset, args.x.count).second) << "a range twice in a step";
     const auto x = args.x.as<T>(), g = args.gradient.as<T>();
-    for (size_t k = 0; k < x.size(); ++k) {
-      T mixed = args.mix.empty() ? x[k] : T(0);
-      for (const Source& source : args.mix) {
-        mixed += static_cast<T>(source.weight) * source.values.as<T>()[k];
-      }
-      x[k] = mixed - static_cast<T>(args.lr) * g[k];
-      if (args.copy_to.count > 0) args.copy_to.as<T>()[k] = x[k];
+    std::vector<T> mixed(x.begin(), x.end()), values(x.size());
+    if (!args.mix.empty()) mixed.assign(x.size(), 0);
+    for (const Source& source : args.mix) {
+      ops::Convert(source.values, AsBuffer(absl::MakeSpan(values)));  // may be narrower
+      for (size_t k = 0; k < x.size(); ++k) mixed[k] += static_cast<T>(source.weight) * values[k];
     }
+    for (size_t k = 0; k < x.size(); ++k) x[k] = mixed[k] - static_cast<T>(args.lr) * g[k];
+    if (args.copy_to.count > 0) ops::Convert(args.x, args.copy_to);
     return absl::OkStatus();
   }
 

@@ -1,69 +1,102 @@
 #include "optim/mixer.h"
 
+#include <string>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "core/ops/ops.h"
 #include "core/status.h"
 #include "glog/logging.h"
 
 namespace starling {
 
-Mixer::Mixer(const Worker& worker, uint16_t stream, DType type, int vectors)
+Mixer::Mixer(const Worker& worker, uint16_t stream, DType type, int vectors, int depth, Form form)
     : worker_(worker),
       stream_(stream),
-      type_(type),
+      sent_type_(worker.mixing.precision.value_or(type)),
       vectors_(vectors),
+      depth_(depth),
+      difference_(form == Form::kDifference || (sent_type_ != type && depth == 1)),
+      memory_(depth),
       buckets_(worker.layout->buckets.size()) {
   CHECK(worker.topology != nullptr) << "mixing needs a topology";
-  for (int v = 0; v < vectors; ++v) {
-    auto memory = worker.comm->Allocate(worker.layout->size, type);
-    CHECK_OK(memory);
-    outgoing_.push_back(*memory);
+  CHECK_GE(depth, 1);
+  CHECK(sent_type_ == type || IsNarrower(sent_type_, type))
+      << DTypeName(sent_type_) << " for " << DTypeName(type);
+  for (Memory& slot : memory_) {
+    for (int v = 0; v < vectors; ++v) slot.outgoing.push_back(Allocate());
   }
+  for (Bucket& bucket : buckets_) bucket.flights.resize(depth);
+}
+
+int Mixer::SlotOf(int bucket, int age) const { return (buckets_[bucket].oldest + age) % depth_; }
+
+Buffer Mixer::Part(Buffer whole, int bucket) const {
+  const Range& range = worker_.layout->buckets[bucket];
+  return whole.Slice(range.offset, range.count);
 }
 
 Buffer Mixer::outgoing(int bucket, int vector) const {
-  const Range& range = worker_.layout->buckets[bucket];
-  return outgoing_[vector].Slice(range.offset, range.count);
+  const int next = SlotOf(bucket, buckets_[bucket].in_flight);
+  return Part(memory_[next].outgoing[vector], bucket);
 }
 
-Buffer Mixer::Incoming(int slot, int bucket, int vector) {
-  while (static_cast<int>(incoming_.size()) <= slot) {
-    incoming_.emplace_back();
-    for (int v = 0; v < vectors_; ++v) {
-      auto memory = worker_.comm->Allocate(worker_.layout->size, type_);
-      CHECK_OK(memory);
-      incoming_.back().push_back(*memory);
-    }
+Buffer Mixer::Allocate() {
+  auto memory = worker_.comm->Allocate(worker_.layout->size, sent_type_);
+  CHECK_OK(memory);
+  return *memory;
+}
+
+Buffer Mixer::Incoming(int slot, int neighbour, int vector) {
+  auto& incoming = memory_[slot].incoming;
+  while (static_cast<int>(incoming.size()) <= neighbour) {
+    incoming.emplace_back();
+    for (int v = 0; v < vectors_; ++v) incoming.back().push_back(Allocate());
   }
-  const Range& range = worker_.layout->buckets[bucket];
-  return incoming_[slot][vector].Slice(range.offset, range.count);
+  return incoming[neighbour][vector];
+}
+
+Buffer Mixer::Kept(int slot, int vector) {
+  auto& kept = memory_[slot].kept;
+  while (static_cast<int>(kept.size()) <= vector) kept.push_back(Allocate());
+  return kept[vector];
 }
 
 absl::Status Mixer::Begin(int64_t round, int bucket, absl::Span<const Buffer> values) {
-  RETURN_IF_ERROR(Start(round, bucket, values));
+  Bucket& state = buckets_[bucket];
+  CHECK_LT(state.in_flight, depth_) << "bucket " << bucket << " is in flight";
+  CHECK_EQ(static_cast<int>(values.size()), vectors_);
+  const int slot = SlotOf(bucket, state.in_flight);
+  ++state.in_flight;
+  state.last_round = round;
+  Flight& flight = state.flights[slot];
+  flight.round = round;
+  flight.work.clear();
+  RETURN_IF_ERROR(Start(&flight, slot, bucket, values));
   return worker_.mixing.overlap ? absl::OkStatus() : Wait(bucket);
 }
 
-absl::Status Mixer::Start(int64_t round, int bucket, absl::Span<const Buffer> values) {
-  Bucket& state = buckets_[bucket];
-  CHECK(!state.begun) << "bucket " << bucket << " is in flight";
-  CHECK_EQ(static_cast<int>(values.size()), vectors_);
-  state.begun = true;
-  state.round = round;
-  state.work.clear();
+absl::Status Mixer::Start(Flight* flight, int slot, int bucket, absl::Span<const Buffer> values) {
+  const int64_t round = flight->round;
   const MixingRound w = worker_.topology->Round(round);
   ExchangeOptions options;
   options.deadline = worker_.mixing.deadline;
+  const auto outgoing = [&](int v) { return Part(memory_[slot].outgoing[v], bucket); };
   for (int v = 0; v < vectors_; ++v) {
-    if (values[v].data != outgoing(bucket, v).data) ops::Copy(values[v], outgoing(bucket, v));
+    if (values[v].data != outgoing(v).data) ops::Convert(values[v], outgoing(v));
   }
   // Parts 1-4 of a key belong to the group sum, so vectors are told apart by the stream.
   if (const auto group = w.group(worker_.id); !group.empty()) {
     if (group.size() == 1) return absl::OkStatus();
     for (int v = 0; v < vectors_; ++v) {
       const MessageKey key{static_cast<uint16_t>(stream_ + v), round, bucket, 0};
-      ASSIGN_OR_RETURN(auto work,
-                       worker_.comm->AllReduceSum(group, key, outgoing(bucket, v), options));
-      state.work.push_back(std::move(work));
+      if (difference_) ops::Copy(outgoing(v), Part(Kept(slot, v), bucket));
+      ASSIGN_OR_RETURN(auto work, worker_.comm->AllReduceSum(group, key, outgoing(v), options));
+      flight->work.push_back(std::move(work));
     }
     return absl::OkStatus();
   }
@@ -72,63 +105,94 @@ absl::Status Mixer::Start(int64_t round, int bucket, absl::Span<const Buffer> va
   for (int v = 0; v < vectors_; ++v) {
     const MessageKey key{static_cast<uint16_t>(stream_ + v), round, bucket, 0};
     for (const Edge& edge : w.out(worker_.id)) {
-      if (edge.to != worker_.id) sends.push_back({edge.to, key, outgoing(bucket, v)});
+      if (edge.to != worker_.id) sends.push_back({edge.to, key, outgoing(v)});
     }
-    int slot = 0;
+    int neighbour = 0;
     for (const Edge& edge : w.in(worker_.id)) {
       if (edge.from == worker_.id) continue;
-      receives.push_back({edge.from, key, Incoming(slot++, bucket, v)});
+      receives.push_back({edge.from, key, Part(Incoming(slot, neighbour++, v), bucket)});
     }
   }
   if (sends.empty() && receives.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(auto work, worker_.comm->Exchange(sends, receives, options));
-  state.work.push_back(std::move(work));
+  flight->work.push_back(std::move(work));
   return absl::OkStatus();
 }
 
 absl::Status Mixer::Wait(int bucket) {
-  Bucket& state = buckets_[bucket];
-  CHECK(state.begun) << "bucket " << bucket << " is not in flight";
-  for (auto& work : state.work) RETURN_IF_ERROR(work->Wait());
-  state.work.clear();
+  for (int age = 0; age < buckets_[bucket].in_flight; ++age) {
+    RETURN_IF_ERROR(WaitFor(&buckets_[bucket].flights[SlotOf(bucket, age)]));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Mixer::WaitFor(Flight* flight) {
+  for (auto& work : flight->work) RETURN_IF_ERROR(work->Wait());
+  flight->work.clear();
   return absl::OkStatus();
 }
 
 absl::Status Mixer::End(int bucket) {
-  RETURN_IF_ERROR(Wait(bucket));
-  buckets_[bucket].begun = false;
+  Bucket& state = buckets_[bucket];
+  CHECK_GT(state.in_flight, 0) << "bucket " << bucket << " is not in flight";
+  RETURN_IF_ERROR(WaitFor(&state.flights[state.oldest]));
+  state.ended = state.oldest;
+  state.oldest = (state.oldest + 1) % depth_;
+  --state.in_flight;
   return absl::OkStatus();
 }
 
 absl::Span<const Source> Mixer::sources(int bucket, int vector, Buffer self) {
-  const double gamma = worker_.mixing.gamma;
-  const MixingRound w = worker_.topology->Round(buckets_[bucket].round);
+  const int slot = buckets_[bucket].ended;
+  const MixingRound w = worker_.topology->Round(buckets_[bucket].flights[slot].round);
   sources_.clear();
   if (const auto group = w.group(worker_.id); !group.empty()) {
-    if (group.size() == 1) return sources_;
-    sources_.push_back({gamma / static_cast<double>(group.size()), outgoing(bucket, vector)});
-    if (gamma != 1.0) sources_.push_back({1.0 - gamma, self});
+    const int size = static_cast<int>(group.size());
+    if (size > 1) AddGroupSources(size, slot, bucket, vector, self);
     return sources_;
   }
   const auto edges = w.in(worker_.id);
   if (edges.size() == 1 && edges[0].from == worker_.id && edges[0].weight == 1.0) return sources_;
-  int slot = 0;
-  bool self_added = false;
-  for (const Edge& edge : edges) {
-    // Without an edge to itself (legal for W, but gamma < 1 adds one) self stands in rank order.
-    if (!self_added && edge.from > worker_.id && gamma != 1.0) {
-      sources_.push_back({1.0 - gamma, self});
-      self_added = true;
-    }
-    if (edge.from == worker_.id) {
-      sources_.push_back({gamma * edge.weight + (1.0 - gamma), self});
-      self_added = true;
-    } else {
-      sources_.push_back({gamma * edge.weight, Incoming(slot++, bucket, vector)});
-    }
-  }
-  if (!self_added && gamma != 1.0) sources_.push_back({1.0 - gamma, self});
+  AddEdgeSources(edges, slot, bucket, vector, self);
   return sources_;
+}
+
+void Mixer::AddGroupSources(int group_size, int slot, int bucket, int vector, Buffer self) {
+  const double gamma = worker_.mixing.gamma;
+  const Source sum{gamma / group_size, Part(memory_[slot].outgoing[vector], bucket)};
+  if (difference_) {
+    const Source own{-gamma, Part(Kept(slot, vector), bucket)};
+    sources_.insert(sources_.end(), {{1.0, self}, sum, own});
+    return;
+  }
+  sources_.push_back(sum);
+  if (gamma != 1.0) sources_.push_back({1.0 - gamma, self});
+}
+
+void Mixer::AddEdgeSources(absl::Span<const Edge> edges, int slot, int bucket, int vector,
+                           Buffer self) {
+  const double gamma = worker_.mixing.gamma;
+  Source own{1.0 - gamma, self};
+  if (difference_) {
+    sources_.push_back({1.0, self});
+    own = {-gamma, Part(memory_[slot].outgoing[vector], bucket)};
+  }
+  for (const Edge& edge : edges) {
+    if (edge.from == worker_.id) own.weight = gamma * edge.weight + own.weight;
+  }
+  int neighbour = 0;
+  bool own_added = own.weight == 0;
+  for (const Edge& edge : edges) {
+    // Without an edge to itself (legal for W) a worker's own vector stands in rank order.
+    if (!own_added && edge.from >= worker_.id) {
+      sources_.push_back(own);
+      own_added = true;
+    }
+    if (edge.from == worker_.id) continue;
+    const Buffer values = Part(Incoming(slot, neighbour++, vector), bucket);
+    sources_.push_back({gamma * edge.weight, values});
+  }
+  if (!own_added) sources_.push_back(own);
 }
 
 absl::Status Mixer::Mix(int bucket, Buffer x) {
@@ -139,8 +203,77 @@ absl::Status Mixer::Mix(int bucket, Buffer x) {
 }
 
 absl::Status Mixer::Quiesce() {
+  for (int b = 0; b < static_cast<int>(buckets_.size()); ++b) RETURN_IF_ERROR(Wait(b));
+  return absl::OkStatus();
+}
+
+absl::Status Mixer::VisitState(StateVisitor* visitor, absl::string_view prefix) {
+  std::vector<int64_t> rounds;
+  for (int age = 0; age < in_flight(0); ++age) {
+    rounds.push_back(buckets_[0].flights[SlotOf(0, age)].round);
+  }
   for (int b = 0; b < static_cast<int>(buckets_.size()); ++b) {
-    if (buckets_[b].begun) RETURN_IF_ERROR(Wait(b));
+    CHECK(in_flight(b) == in_flight(0) && SlotOf(b, 0) == SlotOf(0, 0))
+        << "bucket " << b << " has other rounds in flight";
+    for (int age = 0; age < in_flight(b); ++age) {
+      const Flight& flight = buckets_[b].flights[SlotOf(b, age)];
+      CHECK_EQ(flight.round, rounds[age]) << "bucket " << b << " has other rounds in flight";
+      CHECK(flight.work.empty()) << "VisitState before Quiesce";
+    }
+  }
+  std::string text = absl::StrJoin(rounds, " ");
+  const std::string before = text;
+  RETURN_IF_ERROR(visitor->VisitBytes(absl::StrCat(prefix, "/rounds"), &text));
+  if (text != before) RETURN_IF_ERROR(SetArrived(text, prefix));
+  for (int age = 0; age < in_flight(0); ++age) {
+    RETURN_IF_ERROR(VisitFlight(age, visitor, absl::StrCat(prefix, "/", age)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Mixer::SetArrived(const std::string& rounds, absl::string_view prefix) {
+  std::vector<int64_t> numbers;
+  for (absl::string_view word : absl::StrSplit(rounds, ' ', absl::SkipEmpty())) {
+    int64_t number;
+    if (!absl::SimpleAtoi(word, &number) || number < 0) numbers.resize(depth_);
+    numbers.push_back(number);
+  }
+  if (static_cast<int>(numbers.size()) > depth_) {
+    return absl::DataLossError(absl::StrCat("state ", prefix, "/rounds is \"",
+                                            absl::CEscape(rounds),
+                                            "\", which is no list of at most ", depth_, " rounds"));
+  }
+  for (Bucket& bucket : buckets_) {
+    bucket.oldest = 0;
+    bucket.in_flight = static_cast<int>(numbers.size());
+    if (!numbers.empty()) bucket.last_round = numbers.back();
+    for (size_t slot = 0; slot < numbers.size(); ++slot) {
+      bucket.flights[slot].round = numbers[slot];
+      bucket.flights[slot].work.clear();
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Mixer::VisitFlight(int age, StateVisitor* visitor, absl::string_view prefix) {
+  const int slot = SlotOf(0, age);
+  const MixingRound w = worker_.topology->Round(buckets_[0].flights[slot].round);
+  const auto group = w.group(worker_.id);
+  for (int v = 0; v < vectors_; ++v) {
+    if (difference_ && group.size() != 1) {
+      const Buffer sent = group.empty() ? memory_[slot].outgoing[v] : Kept(slot, v);
+      RETURN_IF_ERROR(visitor->Visit(absl::StrCat(prefix, "/sent/", v), sent));
+    }
+    if (group.size() > 1) {
+      RETURN_IF_ERROR(visitor->Visit(absl::StrCat(prefix, "/sum/", v), memory_[slot].outgoing[v]));
+    }
+    if (!group.empty()) continue;
+    int neighbour = 0;
+    for (const Edge& edge : w.in(worker_.id)) {
+      if (edge.from == worker_.id) continue;
+      RETURN_IF_ERROR(visitor->Visit(absl::StrCat(prefix, "/from_", edge.from, "/", v),
+                                     Incoming(slot, neighbour++, v)));
+    }
   }
   return absl::OkStatus();
 }

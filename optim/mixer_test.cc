@@ -9,11 +9,11 @@
 
 #include "absl/time/time.h"
 #include "core/ops/ops.h"
-#include "core/random/random.h"
 #include "core/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "optim/algorithm_testing.h"
+#include "optim/mixer_testing.h"
 #include "topology/traffic.h"
 
 namespace starling {
@@ -22,55 +22,6 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr int64_t kRounds = 3;
-
-// Sizes that every group of up to four members, on two machines, divides without a rest.
-Layout EvenLayout(int64_t bucket_bytes, DType type) {
-  std::vector<TensorInfo> tensors(3);
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    tensors[i].name = std::string(1, static_cast<char>('a' + i));
-    tensors[i].shape = {static_cast<int64_t>(32 * 12 * (i + 1))};
-  }
-  return MakeLayout(std::move(tensors), bucket_bytes, SizeOf(type));
-}
-
-// One mixer on one worker.
-struct Setting {
-  const Topology* topology = nullptr;
-  int vectors = 1;
-  int64_t bucket_bytes = 1;
-  DType type = DType::kF64;
-  double gamma = 1.0;
-  bool from_outgoing = false;  // sends from the mixer's own buffers
-  bool overlap = true;
-};
-
-Worker WorkerFor(const Setting& setting, const Layout& layout, Communicator* comm) {
-  Worker worker;
-  worker.id = comm->rank();
-  worker.count = comm->size();
-  worker.comm = comm;
-  worker.topology = setting.topology;
-  worker.layout = &layout;
-  worker.mixing.gamma = setting.gamma;
-  worker.mixing.overlap = setting.overlap;
-  return worker;
-}
-
-void Set(Buffer buffer, int64_t i, double value) {
-  if (buffer.type == DType::kF32) {
-    buffer.as<float>()[i] = static_cast<float>(value);
-  } else {
-    buffer.as<double>()[i] = value;
-  }
-}
-
-double Get(Buffer buffer, int64_t i) {
-  return buffer.type == DType::kF32 ? buffer.as<float>()[i] : buffer.as<double>()[i];
-}
-
-double Initial(int rank, int vector, int64_t i) {
-  return Random(StreamKey(vector, Purpose::kTest, rank, i)).Normal();
-}
 
 // Mixes every vector for kRounds rounds; returns rows[vector][rank].
 std::vector<Matrix> Mix(const Setting& setting, std::vector<int64_t>* bytes_sent = nullptr) {

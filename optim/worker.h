@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "comm/communicator.h"
 #include "comm/compressor.h"
+#include "core/buffer.h"
 #include "core/layout.h"
 #include "core/random/random.h"
 #include "optim/optimizer.h"
@@ -23,10 +24,14 @@ struct Membership {
   std::vector<bool> alive;
 };
 
-// The switches `mixing { ... }`, which every mixing algorithm shares. Overlap never changes bits.
+// The switches `mixing { ... }`, which every mixing algorithm shares. Overlap never changes bits;
+// staleness and precision do.
 struct MixingOptions {
   bool overlap = true;  // false: wait for an exchange right where it is started
   double gamma = 1.0;   // W' = gamma W + (1 - gamma) I
+  int staleness = 0;    // mixings by which mixed values are older (AlgorithmFacts::takes_staleness)
+  std::optional<DType>
+      precision;  // of exchanged values, no wider than the vectors'; absent: theirs
   absl::Duration deadline = absl::InfiniteDuration();  // of one exchange
 };
 

@@ -115,6 +115,21 @@ int CountAbove(const std::vector<double>& band, double x) {
   }
 }
 
+// The k-th largest singular value; 1 <= k <= n.
+double SingularValue(std::vector<double> matrix, int n, int k) {
+  CHECK_EQ(matrix.size(), static_cast<size_t>(n) * n);
+  const std::vector<double> band = Bidiagonalize(std::move(matrix), n);
+  double low = 0, high = 0;
+  for (double value : band) high = std::max(high, std::abs(value));
+  high *= 2;  // Gershgorin: no eigenvalue above the largest sum of two neighbours
+  // Fewer than k eigenvalues above x: the k-th largest singular value is no larger than x.
+  while (true) {
+    const double middle = (low + high) / 2;
+    if (middle <= low || middle >= high) return low;
+    (CountAbove(band, middle) >= k ? low : high) = middle;
+  }
+}
+
 }  // namespace
 
 std::vector<MixingRound> PeriodOf(const Topology& topology) {
@@ -219,18 +234,18 @@ std::vector<double> DenseProduct(absl::Span<const MixingRound> rounds) {
 }
 
 double SecondSingularValue(std::vector<double> matrix, int n) {
-  CHECK_EQ(matrix.size(), static_cast<size_t>(n) * n);
-  if (n == 1) return 0;
-  const std::vector<double> band = Bidiagonalize(std::move(matrix), n);
-  double low = 0, high = 0;
-  for (double value : band) high = std::max(high, std::abs(value));
-  high *= 2;  // Gershgorin: no eigenvalue above the largest sum of two neighbours
-  // One eigenvalue above x: x lies between the two largest singular values.
-  while (true) {
-    const double middle = (low + high) / 2;
-    if (middle <= low || middle >= high) return low;
-    (CountAbove(band, middle) >= 2 ? low : high) = middle;
-  }
+  return n == 1 ? 0 : SingularValue(std::move(matrix), n, 2);
+}
+
+double SmallestEigenvalue(const MixingRound& round) {
+  CHECK(IsSymmetric(round));
+  const int n = round.workers();
+  if (!round.groups().empty()) return round.groups().size() < static_cast<size_t>(n) ? 0 : 1;
+  // I - W has no negative eigenvalues, so its largest one is its largest singular value.
+  std::vector<double> rest = DenseWeights(round);
+  for (double& weight : rest) weight = -weight;
+  for (size_t i = 0; i < rest.size(); i += n + 1) rest[i] += 1;
+  return 1 - SingularValue(std::move(rest), n, 1);
 }
 
 int64_t ExactAfter(absl::Span<const MixingRound> rounds) {

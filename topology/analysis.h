@@ -51,6 +51,10 @@ std::vector<double> DenseProduct(absl::Span<const MixingRound> rounds);
 // 1e-16 times the largest singular value. Costs 8/3 n^3 operations: 0.1 s for n = 256.
 double SecondSingularValue(std::vector<double> matrix, int n);
 
+// The smallest eigenvalue of a symmetric W whose rows sum to one: 0 for block averaging (1 if every
+// worker is alone), else to about 1e-15, as above. CHECK-fails if W is not symmetric.
+double SmallestEigenvalue(const MixingRound& round);
+
 // Returns the smallest k such that the first k of `rounds` multiply to exactly J (all entries
 // 1/n); 0 if no k does.
 //

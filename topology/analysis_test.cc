@@ -93,6 +93,25 @@ TEST(SecondSingularValue, OfALowerTriangularMatrixOfOnesInClosedForm) {
   }
 }
 
+TEST(SmallestEigenvalue, OfRingsInClosedForm) {
+  // 1/3 + 2/3 cos(2 pi m / n) for m = 0, ..., n - 1.
+  for (int n : {3, 4, 5, 8, 17, 64}) {
+    std::vector<Edge> edges;
+    for (int i = 0; i < n; ++i) {
+      for (int shift : {n - 1, 0, 1}) edges.push_back({i, (i + shift) % n, 1.0 / 3});
+    }
+    const double expected = 1.0 / 3 + 2.0 / 3 * std::cos(2 * kPi * (n / 2) / n);
+    EXPECT_NEAR(SmallestEigenvalue(MixingRound::FromEdges(n, edges)), expected, 1e-14) << n;
+  }
+}
+
+TEST(SmallestEigenvalue, OfExchangesAndAverages) {
+  EXPECT_NEAR(SmallestEigenvalue(MixingRound::FromEdges(2, {{0, 1, 1}, {1, 0, 1}})), -1, 1e-15);
+  EXPECT_EQ(SmallestEigenvalue(MixingRound::FromEdges(2, {{0, 0, 1}, {1, 1, 1}})), 1);
+  EXPECT_EQ(SmallestEigenvalue(MixingRound::FromGroups(3, {{0, 2}, {1}})), 0);
+  EXPECT_EQ(SmallestEigenvalue(MixingRound::FromGroups(2, {{0}, {1}})), 1);
+}
+
 TEST(ExactAfter, FindsTheFirstExactPrefix) {
   const MixingRound one = MixingRound::FromGroups(4, {{0, 1}, {2, 3}});
   const MixingRound two = MixingRound::FromGroups(4, {{0, 2}, {1, 3}});

@@ -1,6 +1,7 @@
 // The loop behind core/ops/fused_pass.h, and the macro that dispatches it. Included by
 // *_kernel.cc files only; see core/ops/vector-inl.h for what must stand before the include.
 
+#include "core/ops/convert-inl.h"
 #include "core/ops/fused_pass.h"
 #include "core/ops/vector-inl.h"
 
@@ -17,27 +18,44 @@ namespace starling {
 namespace ops {
 namespace HWY_NAMESPACE {
 
-template <template <typename> class Rule, typename T, typename Step>
+// kTyped: some sources or the copy have another type than T.
+template <template <typename> class Rule, typename T, bool kTyped, typename Step>
 HWY_INLINE void RunFusedPassOn(const FusedPass& pass, const Step& step) {
   using V = Lanes<hn::ScalableTag<T>>;
   constexpr int kStates = Rule<V>::kStates;
   const Rule<V> rule(step);
   T* const x = static_cast<T*>(pass.x.data);
   const T* const gradient = static_cast<const T*>(pass.gradient.data);
-  T* const copy_to = pass.copy_to.count > 0 ? static_cast<T*>(pass.copy_to.data) : nullptr;
+  const Buffer copy_to = pass.copy_to;
   T* state[kStates + 1];
   for (int k = 0; k < kStates; ++k) state[k] = static_cast<T*>(pass.state[k].data);
   const absl::Span<const Source> mix = pass.mix;
 
   const int64_t end = pass.range.offset + pass.range.count;
   for (int64_t i = pass.range.offset; i < end; i += V::kCount) {
-    V value = mix.empty() ? V::Load(x + i) : Mix<V>(mix, i);
+    V value = mix.empty() ? V::Load(x + i) : kTyped ? MixAny<V>(mix, i) : Mix<V>(mix, i);
     V s[kStates + 1];
     for (int k = 0; k < kStates; ++k) s[k] = V::Load(state[k] + i);
     rule(value, V::Load(gradient + i), s);
     value.Store(x + i);
     for (int k = 0; k < Rule<V>::kWritten; ++k) s[k].Store(state[k] + i);
-    if (copy_to != nullptr) value.Store(copy_to + i);
+    if (copy_to.count == 0) continue;
+    if (kTyped) {
+      StoreAny(value, copy_to, i);
+    } else {
+      value.Store(static_cast<T*>(copy_to.data) + i);
+    }
+  }
+}
+
+template <template <typename> class Rule, typename T, typename Step>
+HWY_INLINE void RunFusedPassOn(const FusedPass& pass, const Step& step) {
+  bool typed = pass.copy_to.count > 0 && pass.copy_to.type != pass.x.type;
+  for (const Source& source : pass.mix) typed |= source.values.type != pass.x.type;
+  if (typed) {
+    RunFusedPassOn<Rule, T, true>(pass, step);
+  } else {
+    RunFusedPassOn<Rule, T, false>(pass, step);
   }
 }
 

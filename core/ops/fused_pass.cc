@@ -5,8 +5,10 @@
 namespace starling::ops::fused_pass_internal {
 namespace {
 
-void CheckLikeX(const FusedPass& pass, const Buffer& buffer) {
-  CHECK(buffer.count == pass.x.count && buffer.type == pass.x.type && buffer.place == pass.x.place)
+void CheckLikeX(const FusedPass& pass, const Buffer& buffer, bool may_be_narrower = false) {
+  const bool type_fits =
+      buffer.type == pass.x.type || (may_be_narrower && IsNarrower(buffer.type, pass.x.type));
+  CHECK(buffer.count == pass.x.count && type_fits && buffer.place == pass.x.place)
       << buffer.count << " x " << DTypeName(buffer.type) << " against " << pass.x.count << " x "
       << DTypeName(pass.x.type);
 }
@@ -21,8 +23,8 @@ bool Check(const FusedPass& pass, int states) {
   CHECK(pass.x.type == DType::kF32 || pass.x.type == DType::kF64) << DTypeName(pass.x.type);
   CHECK(pass.x.place != Place::kDevice) << "no kernels for device memory";
   CheckLikeX(pass, pass.gradient);
-  if (pass.copy_to.count > 0) CheckLikeX(pass, pass.copy_to);
-  for (const Source& source : pass.mix) CheckLikeX(pass, source.values);
+  if (pass.copy_to.count > 0) CheckLikeX(pass, pass.copy_to, true);
+  for (const Source& source : pass.mix) CheckLikeX(pass, source.values, true);
   CHECK_EQ(static_cast<int>(pass.state.size()), states);
   for (const Buffer& state : pass.state) CheckLikeX(pass, state);
   return pass.x.place == Place::kHost;

@@ -54,7 +54,9 @@
 
 namespace starling::ops {
 
-// All buffers have x's type (F32 or F64) and count. They are equal or do not overlap.
+// All buffers have x's count, and x's type (F32 or F64); the values of `mix` and `copy_to` may have
+// a narrower one instead (F32, F16, BF16), from which they are widened, and to which x is rounded
+// to the nearest, ties to even. Arithmetic is in x's type. Buffers are equal or do not overlap.
 struct FusedPass {
   Buffer x;                        // read if `mix` is empty or names it; written
   Buffer gradient;                 // read

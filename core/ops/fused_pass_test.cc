@@ -1,10 +1,13 @@
 #include "core/ops/fused_pass.h"
 
 #include <array>
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "core/buffer.h"
+#include "core/ops/ops.h"
 #include "core/ops/testing.h"
 #include "core/random/random.h"
 
@@ -138,6 +141,34 @@ TYPED_TEST(FusedPassTest, NeedsNoCopy) {
   EXPECT_EQ(without.x, with.x);
 }
 
+// Sources and a copy of other types: the same as widening before and rounding afterwards.
+TYPED_TEST(FusedPassTest, WidensSourcesAndNarrowsTheCopyOnTheWay) {
+  using M = Memory<TypeParam>;
+  std::vector<DType> types = {DType::kF16, DType::kBF16};
+  if (std::is_same_v<TypeParam, double>) types.push_back(DType::kF32);
+  for (DType type : types) {
+    M plain;
+    Arena a(kCount, type), b(kCount, type), expected(kCount, type);
+    ops::Convert(M::Of(plain.a), a.buffer());
+    ops::Convert(M::Of(plain.b), b.buffer());
+    ops::Convert(a.buffer(), M::Of(plain.a));
+    ops::Convert(b.buffer(), M::Of(plain.b));
+    RunPlain(&plain, 3, {0, kCount});
+    ops::Convert(M::Of(plain.copy), expected.buffer());
+    ops::ForEachVectorUnit([&](const char* unit) {
+      SCOPED_TRACE(testing::Message() << unit << ", " << DTypeName(type));
+      M fused;
+      Arena copy(kCount, type);  // is a source too
+      ops::Copy(b.buffer(), copy.buffer());
+      const Source mix[] = {{0.5, a.buffer()}, {0.3, M::Of(fused.x)}, {0.2, copy.buffer()}};
+      fused.Run(mix, copy.buffer(), {0, kCount});
+      EXPECT_EQ(fused.x, plain.x);
+      EXPECT_EQ(fused.written, plain.written);
+      EXPECT_EQ(std::memcmp(copy.buffer().data, expected.buffer().data, copy.buffer().bytes()), 0);
+    });
+  }
+}
+
 TEST(FusedPassPlaceTest, LeavesVirtualBuffersAlone) {
   const Buffer x{nullptr, kCount, DType::kF32, Place::kVirtual};
   const Buffer state[] = {x, x};
@@ -149,6 +180,8 @@ TEST(FusedPassDeathTest, RefusesBuffersThatDisagree) {
   std::vector<double> doubles(kCount);
   EXPECT_DEATH(m.Run({}, AsBuffer(absl::MakeSpan(doubles)), {0, 32}),
                "160 x F64 against 160 x F32");
+  const Source wide[] = {{1, AsBuffer(absl::MakeSpan(doubles))}};
+  EXPECT_DEATH(m.Run(wide, Buffer(), {0, 32}), "160 x F64 against 160 x F32");
   EXPECT_DEATH(m.Run({}, Buffer(), {0, 33}), "\\[0, \\+33\\) of 160");
   EXPECT_DEATH(m.Run({}, Buffer(), {128, 64}), "\\[128, \\+64\\) of 160");
 }

@@ -1,10 +1,14 @@
 #include "core/ops/ops.h"
 
 #include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
 
 // Highway compiles this file once per vector unit.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/ops/ops.cc"
+#include "core/ops/convert-inl.h"
 #include "core/ops/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -55,6 +59,31 @@ void WeightedSumOf(absl::Span<const Source> sources, Buffer out) {
     using V = typename decltype(use)::type;
     Store(Mix<V>(sources, i), out, i);
   });
+}
+
+// Of sources and a result that may each have a type of their own.
+void WeightedSumOfTypes(absl::Span<const Source> sources, Buffer out) {
+  const auto body = [=](auto use, int64_t i) HWY_ATTR {
+    using V = typename decltype(use)::type;
+    StoreAny(MixAny<V>(sources, i), out, i);
+  };
+  if (out.type == DType::kF64) {
+    ForEachGroupOf<double>(out.count, body);
+  } else {
+    ForEachGroupOf<float>(out.count, body);
+  }
+}
+
+void ConvertOf(Buffer from, Buffer to) {
+  const auto body = [=](auto use, int64_t i) HWY_ATTR {
+    using V = typename decltype(use)::type;
+    StoreAny(LoadAny<V>(from, i), to, i);
+  };
+  if (from.type == DType::kF64 || to.type == DType::kF64) {
+    ForEachGroupOf<double>(to.count, body);
+  } else {
+    ForEachGroupOf<float>(to.count, body);
+  }
 }
 
 void AxpyOf(double a, Buffer x, Buffer y) {
@@ -176,6 +205,8 @@ namespace starling::ops {
 namespace {
 
 HWY_EXPORT(WeightedSumOf);
+HWY_EXPORT(WeightedSumOfTypes);
+HWY_EXPORT(ConvertOf);
 HWY_EXPORT(AxpyOf);
 HWY_EXPORT(ScaleOf);
 HWY_EXPORT(MulOf);
@@ -196,18 +227,45 @@ bool HasNumbers(const Buffer& x) {
   return HasBytes(x);
 }
 
+bool HasFloats(const Buffer& x) {
+  CHECK(x.type == DType::kF64 || x.type == DType::kF32 || IsNarrower(x.type, DType::kF32))
+      << "core/ops converts floating-point numbers, not " << DTypeName(x.type);
+  return HasBytes(x);
+}
+
+std::string Described(const Buffer& x) { return absl::StrCat(x.count, " x ", DTypeName(x.type)); }
+
 void CheckAlike(const Buffer& x, const Buffer& y) {
   CHECK(x.count == y.count && x.type == y.type && x.place == y.place)
-      << x.count << " x " << DTypeName(x.type) << " against " << y.count << " x "
-      << DTypeName(y.type);
+      << Described(x) << " against " << Described(y);
 }
 
 }  // namespace
 
 void WeightedSum(absl::Span<const Source> sources, Buffer out) {
   CHECK(!sources.empty());
-  for (const Source& source : sources) CheckAlike(source.values, out);
-  if (HasNumbers(out)) HWY_DYNAMIC_DISPATCH(WeightedSumOf)(sources, out);
+  const DType computed_in = out.type == DType::kF64 ? DType::kF64 : DType::kF32;
+  bool alike = out.type == computed_in;
+  for (const Source& source : sources) {
+    const bool fits =
+        source.values.type == computed_in || IsNarrower(source.values.type, computed_in);
+    CHECK(source.values.count == out.count && fits && source.values.place == out.place)
+        << Described(source.values) << " against " << Described(out);
+    alike &= source.values.type == out.type;
+  }
+  if (!HasFloats(out)) return;
+  if (alike) {
+    HWY_DYNAMIC_DISPATCH(WeightedSumOf)(sources, out);
+  } else {
+    HWY_DYNAMIC_DISPATCH(WeightedSumOfTypes)(sources, out);
+  }
+}
+
+void Convert(Buffer from, Buffer to) {
+  if (from.type == to.type) return Copy(from, to);
+  CHECK(from.count == to.count && from.place == to.place)
+      << Described(from) << " against " << Described(to);
+  if (HasFloats(from) && HasFloats(to)) HWY_DYNAMIC_DISPATCH(ConvertOf)(from, to);
 }
 
 void Axpy(double a, Buffer x, Buffer y) {

@@ -1,7 +1,8 @@
 // The one place that touches elements: vector operations on Buffers.
 //
-// All buffers of a call have the same count and type, F32 or F64 (Copy and Zero take any); they
-// may be identical but must not partly overlap. Any count is legal, and any alignment of whole
+// All buffers of a call have the same count and type, F32 or F64 (Copy and Zero take any; Convert
+// and WeightedSum take F32, F64, F16 and BF16, mixed as they say); they may be identical but must
+// not partly overlap. Any count is legal, and any alignment of whole
 // elements. Results have the same bits on every processor and vector width: no fused
 // multiply-add, sums over 16 fixed partial sums that are combined in order. Scalars arrive as
 // doubles and are rounded to the element type once. Kernels are dispatched to the processor's
@@ -20,7 +21,8 @@
 namespace starling::ops {
 
 // out <- sum_j sources[j].weight * sources[j].values, added in this order. At least one source;
-// `out` may be one of them.
+// `out` may be one of them. Computed in F64 if `out` is F64, else in F32, to which F16 and BF16 are
+// widened; the sum is rounded to out's type once. No source may be wider than what is computed in.
 void WeightedSum(absl::Span<const Source> sources, Buffer out);
 
 // y <- y + a x.
@@ -31,6 +33,10 @@ void Scale(double a, Buffer x);
 
 // to <- from, bytes as they are.
 void Copy(Buffer from, Buffer to);
+
+// to <- from, each F32, F64, F16 or BF16: exact, or rounded to the nearest, ties to even. Too large
+// numbers become infinite; a NaN stays one.
+void Convert(Buffer from, Buffer to);
 
 // x <- 0.
 void Zero(Buffer x);

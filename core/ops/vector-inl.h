@@ -40,6 +40,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // element, which makes the tail of an array the same arithmetic as its body.
 template <typename D>
 struct Lanes {
+  using Tag = D;
   using T = hn::TFromD<D>;
   static constexpr int64_t kCount = hn::MaxLanes(D());
 
@@ -76,7 +77,7 @@ HWY_INLINE Lanes<D> Sqrt(Lanes<D> a) {
 }
 
 // Returns elements [i, i + V::kCount) of sum_j weight_j * values_j, added in this order. At least
-// one source. Weights are rounded to the element type.
+// one source; all have V's type. Weights are rounded to it.
 template <typename V>
 HWY_INLINE V Mix(absl::Span<const Source> sources, int64_t i) {
   using T = typename V::T;

@@ -1,120 +1,90 @@
-// One fused pass of AccumAdam, mixing two sources and copying out, against memcpy and against the
-// same work in separate passes. The argument is the size of the parameters in MB.
+// One fused pass of AccumAdam, mixing two sources and copying out, against memcpy of as many bytes
+// (half of them read, half written) and against the same work in separate passes, in F32 and with
+// a BF16 exchange. Each line is a size of the parameters; rates are medians over repetitions that
+// take turns, ratios medians over the repetitions' ratios.
 //
 //   ./bazelw run //optim/accum_adam:accum_adam_benchmark
-//
-// bytes_per_second counts what must be read and written at least: per step of a window of 4 on
-// average 6 values read (two sources, one of them x, and g, b, m, v) and 3.5 written (x, copy, b;
-// in the last step m and v too). Memcpy moves as many bytes, half of them read, half written.
-// SeparatePasses counts the same bytes, so its rate shows what fusing saves.
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
-#include <memory>
+#include <functional>
+#include <string>
+#include <vector>
 
-#include "absl/types/span.h"
-#include "benchmark/benchmark.h"
 #include "core/buffer.h"
-#include "core/layout.h"
+#include "core/ops/cpu.h"
 #include "core/ops/ops.h"
-#include "core/status.h"
-#include "optim/create_from_text.h"
-#include "optim/optimizer.h"
+#include "glog/logging.h"
+#include "optim/accum_adam/benchmark_step.h"
 
 namespace starling {
 namespace {
 
-constexpr double kValuesPerStep = 9.5;
+constexpr int kRepetitions = 21;
 
-int64_t CountOf(const benchmark::State& state) {
-  return state.range(0) * 1000 * 1000 / 4 / 32 * 32;
-}
-
-int64_t BytesPerStep(const benchmark::State& state) {
-  return static_cast<int64_t>(kValuesPerStep * 4 * static_cast<double>(CountOf(state)));
-}
-
-// The memory of one worker, and its optimizer.
-struct Worker {
-  explicit Worker(int64_t count)
-      : optimizer(CreateFromText<Optimizer>("accum_adam", "window: 4").value()),
-        x(count, DType::kF32),
-        gradient(count, DType::kF32),
-        peer(count, DType::kF32),
-        out(count, DType::kF32) {
-    TensorInfo tensor;
-    tensor.name = "x";
-    tensor.shape = {1, count};
-    layout = MakeLayout({tensor}, /*bucket_bytes=*/1, /*element_bytes=*/4);
-    CHECK_OK(optimizer->Start(layout, DType::kF32));
-    for (int64_t i = 0; i < count; ++i) {
-      x.buffer().as<float>()[i] = static_cast<float>(i % 7);
-      peer.buffer().as<float>()[i] = static_cast<float>(i % 5);
-      gradient.buffer().as<float>()[i] = static_cast<float>(i % 11 - 5);
-    }
-  }
-
-  void Step(absl::Span<const Source> mix, Buffer copy_to) {
-    optimizer->BeginStep();
-    UpdateArgs args;
-    args.x = x.buffer();
-    args.gradient = gradient.buffer();
-    args.mix = mix;
-    args.copy_to = copy_to;
-    args.lr = 1e-3;
-    CHECK_OK(optimizer->Update(args));
-  }
-
-  void FusedStep() {
-    const Source mix[] = {{0.5, x.buffer()}, {0.5, peer.buffer()}};
-    Step(mix, out.buffer());
-  }
-
-  void SeparateStep() {
-    const Source mix[] = {{0.5, x.buffer()}, {0.5, peer.buffer()}};
-    ops::WeightedSum(mix, x.buffer());
-    Step({}, Buffer());
-    ops::Copy(x.buffer(), out.buffer());
-  }
-
-  std::unique_ptr<Optimizer> optimizer;
-  Layout layout;
-  Arena x, gradient, peer, out;
+// What one of the bodies moves, in one call.
+struct Timed {
+  std::function<void()> body;
+  double bytes;
 };
 
-void BM_Memcpy(benchmark::State& state) {
-  const int64_t half = BytesPerStep(state) / 2;
-  const Arena from(half, DType::kByte), to(half, DType::kByte);
-  for (auto _ : state) {
-    std::memcpy(to.buffer().data, from.buffer().data, half);
-    benchmark::ClobberMemory();
-  }
-  state.SetBytesProcessed(state.iterations() * BytesPerStep(state));
+Timed Windows(int windows, BenchmarkStep* step, void (BenchmarkStep::*one)()) {
+  const int steps = windows * kBenchmarkWindow;
+  return {[=] {
+            for (int i = 0; i < steps; ++i) (step->*one)();
+          },
+          static_cast<double>(steps * step->BytesPerStep())};
 }
 
-void BM_FusedPass(benchmark::State& state) {
-  Worker worker(CountOf(state)), check(CountOf(state));
-  for (int step = 0; step < 4; ++step) {
-    worker.FusedStep();
-    check.SeparateStep();
+void ExpectSameBits(int64_t count) {
+  BenchmarkStep fused(count, DType::kF32), separate(count, DType::kF32);
+  for (int i = 0; i < kBenchmarkWindow; ++i) {
+    fused.Fused();
+    separate.Separate();
   }
-  if (ops::SquaredDistance(worker.x.buffer(), check.x.buffer()) != 0 ||
-      ops::SquaredDistance(worker.out.buffer(), check.x.buffer()) != 0) {
-    state.SkipWithError("the fused pass gives other bits than separate passes");
-  }
-  for (auto _ : state) worker.FusedStep();
-  state.SetBytesProcessed(state.iterations() * BytesPerStep(state));
+  CHECK_EQ(ops::SquaredDistance(fused.x(), separate.x()), 0);
+  CHECK_EQ(ops::SquaredDistance(fused.out(), separate.x()), 0);
 }
 
-void BM_SeparatePasses(benchmark::State& state) {
-  Worker worker(CountOf(state));
-  for (auto _ : state) worker.SeparateStep();
-  state.SetBytesProcessed(state.iterations() * BytesPerStep(state));
+void Run(int megabytes) {
+  const int64_t count = int64_t{megabytes} * 1000 * 1000 / 4 / 32 * 32;
+  const int windows = megabytes < 50 ? 50 / megabytes : 1;
+  BenchmarkStep f32(count, DType::kF32), bf16(count, DType::kBF16), separate(count, DType::kF32);
+  const int64_t copied = f32.BytesPerStep() / 2;
+  const Arena from(copied, DType::kByte), to(copied, DType::kByte);
+  const int copies = windows * kBenchmarkWindow;
+  const std::vector<Timed> timed = {{[&] {
+                                       for (int i = 0; i < copies; ++i) {
+                                         std::memcpy(to.buffer().data, from.buffer().data, copied);
+                                       }
+                                     },
+                                     2.0 * static_cast<double>(copied * copies)},
+                                    Windows(windows, &f32, &BenchmarkStep::Fused),
+                                    Windows(windows, &bf16, &BenchmarkStep::Fused),
+                                    Windows(windows, &separate, &BenchmarkStep::Separate)};
+  std::vector<std::function<void()>> bodies;
+  for (const Timed& one : timed) bodies.push_back(one.body);
+  std::vector<std::vector<double>> rates(timed.size()), ratios(timed.size());
+  for (const auto& seconds : TakeTurns(kRepetitions, bodies)) {
+    for (size_t k = 0; k < timed.size(); ++k) {
+      rates[k].push_back(timed[k].bytes / seconds[k]);
+      ratios[k].push_back(rates[k].back() / rates[0].back());
+    }
+  }
+  std::printf("%6d MB %9.1f", megabytes, Median(rates[0]) / 1e9);
+  for (size_t k = 1; k < timed.size(); ++k) {
+    std::printf(" %9.1f (%.2f x)", Median(rates[k]) / 1e9, Median(ratios[k]));
+  }
+  std::printf("\n");
 }
-
-BENCHMARK(BM_Memcpy)->Arg(1)->Arg(25)->Arg(250);
-BENCHMARK(BM_FusedPass)->Arg(1)->Arg(25)->Arg(250);
-BENCHMARK(BM_SeparatePasses)->Arg(1)->Arg(25)->Arg(250);
 
 }  // namespace
 }  // namespace starling
 
-BENCHMARK_MAIN();
+int main() {
+  std::printf("%s, medians of %d repetitions, GB/s (x memcpy)\n\n",
+              std::string(starling::ops::VectorUnit()).c_str(), starling::kRepetitions);
+  std::printf("parameters   memcpy        fused F32     fused, BF16 sent  separate passes\n");
+  starling::ExpectSameBits(1 << 18);
+  for (int megabytes : {1, 25, 250}) starling::Run(megabytes);
+}

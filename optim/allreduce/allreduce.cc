@@ -3,6 +3,8 @@
 //
 //   x <- x - lr d( 1/n sum_j g_j )
 //
+// With a narrower mixing.precision gradients are rounded to it, summed in it, and widened.
+//
 // Traffic per step: one group sum of all workers. No state beside the parameters. Takes no
 // topology.
 #include <memory>
@@ -36,6 +38,10 @@ class Allreduce final : public AlgorithmBase {
     everyone_.resize(worker.count);
     std::iota(everyone_.begin(), everyone_.end(), 0);
     work_.resize(worker.layout->buckets.size());
+    sent_ = g;
+    if (const auto& precision = worker.mixing.precision; precision && *precision != g.type) {
+      ASSIGN_OR_RETURN(sent_, worker.comm->Allocate(worker.layout->size, *precision));
+    }
     return AlgorithmBase::Start(worker, x, g);
   }
 
@@ -43,8 +49,9 @@ class Allreduce final : public AlgorithmBase {
     if (worker().count == 1) return absl::OkStatus();
     ExchangeOptions options;
     options.deadline = worker().mixing.deadline;
-    ASSIGN_OR_RETURN(work_[b],
-                     worker().comm->AllReduceSum(everyone_, {1, info.step, b, 0}, g(b), options));
+    if (rounds()) ops::Convert(g(b), sent(b));
+    ASSIGN_OR_RETURN(
+        work_[b], worker().comm->AllReduceSum(everyone_, {1, info.step, b, 0}, sent(b), options));
     return worker().mixing.overlap ? absl::OkStatus() : work_[b]->Wait();
   }
 
@@ -53,7 +60,8 @@ class Allreduce final : public AlgorithmBase {
       if (worker().count > 1) {
         RETURN_IF_ERROR(work_[b]->Wait());
         work_[b].reset();
-        ops::Scale(1.0 / worker().count, g(b));
+        const Source mean{1.0 / worker().count, sent(b)};
+        ops::WeightedSum({&mean, 1}, g(b));
       }
       RETURN_IF_ERROR(worker().optimizer->Update(UpdateOf(info, b)));
     }
@@ -61,8 +69,15 @@ class Allreduce final : public AlgorithmBase {
   }
 
  private:
+  Buffer sent(int bucket) const {
+    const Range& range = worker().layout->buckets[bucket];
+    return sent_.Slice(range.offset, range.count);
+  }
+  bool rounds() const { return sent_.type != g(0).type; }
+
   std::vector<int> everyone_;
   std::vector<std::unique_ptr<Work>> work_;  // by bucket, in flight
+  Buffer sent_;                              // g itself unless precision is narrower
 };
 
 STARLING_REGISTER_PLUGIN(

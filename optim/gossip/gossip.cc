@@ -34,11 +34,15 @@ class Gossip final : public AlgorithmBase {
     facts.launch = AlgorithmFacts::Launch::kBucketReady;
     facts.needed = awc_ ? AlgorithmFacts::Needed::kBucketReady : AlgorithmFacts::Needed::kStepEnd;
     facts.needed_steps_later = awc_ ? 1 : 0;
+    facts.takes_staleness = awc_;
     return facts;
   }
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
-    mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type);
+    staleness_ = worker.mixing.staleness;
+    mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type, /*vectors=*/1,
+                                     /*depth=*/staleness_ + 1,
+                                     staleness_ > 0 ? Mixer::Form::kDifference : Mixer::Form::kSum);
     return AlgorithmBase::Start(worker, x, g);
   }
 
@@ -46,21 +50,22 @@ class Gossip final : public AlgorithmBase {
     RETURN_IF_ERROR(AlgorithmBase::OnStepBegin(info));
     if (!awc_ || !info.mixes) return absl::OkStatus();
     for (int b = 0; b < buckets(); ++b) {
-      if (!mixer_->in_flight(b)) RETURN_IF_ERROR(mixer_->Begin(info.round, b, {x(b)}));
+      if (mixer_->last_round(b) == info.round) continue;
+      RETURN_IF_ERROR(mixer_->Begin(info.round, b, {x(b)}));
     }
     return absl::OkStatus();
   }
 
   absl::Status OnBucketReady(const StepInfo& info, int b) override {
     UpdateArgs update = UpdateOf(info, b);
-    if (awc_ && info.mixes) {
+    if (awc_ && info.mixes && mixer_->in_flight(b) > staleness_) {
       RETURN_IF_ERROR(mixer_->End(b));
       update.mix = mixer_->sources(b, 0, x(b));
     }
-    // AWC sends what the next step mixes; ATC sends what this step mixes. Without overlap AWC
-    // leaves that to the next OnStepBegin.
+    // AWC sends what the next step mixes, or later ones; ATC sends what this step mixes. Without
+    // overlap AWC leaves that to the next OnStepBegin, unless it is state.
     std::optional<int64_t> round;
-    if (awc_ && worker().mixing.overlap) round = info.next_round;
+    if (awc_ && (worker().mixing.overlap || staleness_ > 0)) round = info.next_round;
     if (!awc_ && info.mixes) round = info.round;
     if (round) update.copy_to = mixer_->outgoing(b);
     RETURN_IF_ERROR(worker().optimizer->Update(update));
@@ -75,8 +80,13 @@ class Gossip final : public AlgorithmBase {
 
   absl::Status Quiesce() override { return mixer_->Quiesce(); }
 
+  absl::Status VisitState(StateVisitor* visitor) override {
+    return staleness_ > 0 ? mixer_->VisitState(visitor, "mixer") : absl::OkStatus();
+  }
+
  private:
   bool awc_;
+  int staleness_ = 0;
   std::unique_ptr<Mixer> mixer_;
 };
 

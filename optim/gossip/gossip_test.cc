@@ -1,7 +1,10 @@
 #include <cmath>
+#include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 #include "gtest/gtest.h"
 #include "optim/algorithm_conformance.h"
@@ -21,9 +24,31 @@ void Atc(const DenseStep& step, Matrix* x) {
   *x = Multiply(step.w, *x);
 }
 
+// AWC with staleness s: x^{t+1} = x^t + (W' - I) x^{t-s} - lr d(x^t), t counting mixings and W'
+// being that of mixing t - s.
+AlgorithmCase Stale(int s) {
+  std::deque<std::pair<Matrix, Matrix>> sent;  // W' and x, the oldest first
+  AlgorithmCase stale{absl::StrCat("AwcStale", s), "gossip", ""};
+  stale.mixing.staleness = s;
+  stale.reference = [s, sent](const DenseStep& step, Matrix* x) mutable {
+    const Matrix gradient = step.gradient(*x);
+    if (step.mixes) sent.emplace_back(step.w, *x);
+    if (step.mixes && static_cast<int>(sent.size()) > s) {
+      const auto& [w, old] = sent.front();
+      const Matrix mixed = Multiply(w, old);
+      for (size_t i = 0; i < x->size(); ++i) {
+        for (size_t k = 0; k < old[i].size(); ++k) (*x)[i][k] += mixed[i][k] - old[i][k];
+      }
+      sent.pop_front();
+    }
+    step.update(gradient, x);
+  };
+  return stale;
+}
+
 std::vector<AlgorithmCase> Cases() {
   // AWC is the default; dpsgd is the name for gossip with sgd.
-  return {{"Awc", "gossip", "", Awc}, {"Atc", "dpsgd", "order: ATC", Atc}};
+  return {{"Awc", "gossip", "", Awc}, {"Atc", "dpsgd", "order: ATC", Atc}, Stale(1), Stale(3)};
 }
 
 INSTANTIATE_TEST_SUITE_P(Gossip, AlgorithmConformanceTest, testing::ValuesIn(Cases()),
@@ -62,6 +87,32 @@ TEST(Gossip, CompleteAtcIsOneWorkerOnTheMeanObjective) {
       const Matrix expected(n, Train(alone)->x[0]);
       EXPECT_LE(RelativeDifference(Train(run)->x, expected), type == DType::kF32 ? 1e-6 : 1e-12)
           << n << " workers, " << DTypeName(type);
+    }
+  }
+}
+
+// How much the workers' differences have shrunk or grown after many rounds without gradients.
+double Contraction(const NamedTopology& topology, int staleness, double gamma) {
+  TestRun run = RunOf("AWC", topology);
+  run.mixing.staleness = staleness;
+  run.mixing.gamma = gamma;
+  run.steps = 600;
+  run.x0 = run.objective.center;
+  for (auto& row : run.objective.curvature) row.assign(row.size(), 0);
+  const Matrix mean(run.workers(), MeanRow(run.x0));
+  return RelativeDifference(Train(run)->x, mean) / RelativeDifference(run.x0, mean);
+}
+
+// The bound on gamma (1 - lambda) that plans are held to, for lambda = 0 and for the smallest
+// eigenvalue of a ring of four, -1/3.
+TEST(Gossip, StaleMixingConvergesBelowItsBoundAndNotAbove) {
+  for (int staleness : {1, 2, 4}) {
+    const double bound = 2 * std::sin(std::acos(0.0) / (2 * staleness + 1));
+    for (const auto& [name, steepest] :
+         {std::pair<const char*, double>{"complete", 1}, {"ring", 4.0 / 3}}) {
+      const NamedTopology topology = Named(name, 4);
+      EXPECT_LT(Contraction(topology, staleness, 0.97 * bound / steepest), 0.1) << name;
+      EXPECT_GT(Contraction(topology, staleness, 1.03 * bound / steepest), 10) << name;
     }
   }
 }
