@@ -50,6 +50,10 @@ void ProcessGroup::OnAbort(const absl::Status& reason) {
     failed_ = absl::Now();
     changed_.notify_all();
   }
+  {
+    std::lock_guard<std::mutex> lock(failure_mutex_);
+    if (failure_) failure_();
+  }
   if (process() == 0) channel_->SendToAll(Encode(kAbort, reason));
   aborted_(reason);
 }
@@ -57,6 +61,17 @@ void ProcessGroup::OnAbort(const absl::Status& reason) {
 bool ProcessGroup::aborted() {
   std::lock_guard<std::mutex> lock(mutex_);
   return reason_.has_value();
+}
+
+void ProcessGroup::WatchFailure(std::function<void()> failed) {
+  std::lock_guard<std::mutex> lock(failure_mutex_);
+  failure_ = std::move(failed);
+  if (failure_ && aborted()) failure_();
+}
+
+absl::Status ProcessGroup::reason() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return reason_.value_or(absl::OkStatus());
 }
 
 void ProcessGroup::OnLost(int process, const std::string& who) {

@@ -40,6 +40,13 @@ class ProcessGroup {
 
   bool aborted();
 
+  // `failed` is called once when the group gets a reason to end, before anybody is told; at once
+  // if it has one. Null: nobody is.
+  void WatchFailure(std::function<void()> failed);
+
+  // The reason to end, or OK.
+  absl::Status reason();
+
   // This process's workers have ended with `own`. Waits until all processes have said so, and
   // returns the same on all: OK, or the error that came first (one that is not ABORTED, if there
   // is one, since the others follow from it). After a failure it waits for kGrace at most.
@@ -68,6 +75,9 @@ class ProcessGroup {
   std::vector<absl::Status> errors_;            // in order of arrival; the lead's
   std::optional<absl::Status> result_;          // of all
   absl::Time failed_ = absl::InfiniteFuture();  // when reason_ came
+
+  std::mutex failure_mutex_;  // held while it is called
+  std::function<void()> failure_;
 
   std::mutex listener_mutex_;  // held while the listener runs
   std::function<void(int, const std::string&)> listener_;

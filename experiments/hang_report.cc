@@ -30,7 +30,8 @@ void HangReport::Detach(int worker) {
 std::string HangReport::DescribeWorkers() {
   std::lock_guard<std::mutex> lock(mutex_);  // keeps the recorders
   std::string text;
-  for (const auto& [worker, recorder] : workers_) absl::StrAppend(&text, recorder->Report(kExchanges));
+  for (const auto& [worker, recorder] : workers_)
+    absl::StrAppend(&text, recorder->Report(kExchanges));
   return text;
 }
 

@@ -1,7 +1,9 @@
 #include "experiments/interrupt.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include <utility>
 
@@ -13,23 +15,35 @@ sigset_t Signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGUSR2);
   return set;
 }
 
 }  // namespace
 
-InterruptWatcher::InterruptWatcher(std::function<void()> first, std::function<void()> second) {
+InterruptWatcher::InterruptWatcher(SignalActions actions) {
   const sigset_t set = Signals();
   signal(SIGINT,
          SIG_DFL);  // a shell's background jobs ignore it, and then it could not be waited for
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  thread_ = std::thread([this, first = std::move(first), second = std::move(second)] {
+  thread_ = std::thread([this, actions = std::move(actions)] {
     const sigset_t waited = Signals();
-    for (int count = 1;; ++count) {
-      int received = 0;
-      sigwait(&waited, &received);
+    const timespec patience{2, 0};
+    int count = 0;
+    bool overdue = false;
+    while (true) {
+      const bool impatient = count == 1 && !overdue;
+      const int received = sigtimedwait(&waited, nullptr, impatient ? &patience : nullptr);
       if (ending_) return;
-      count == 1 ? first() : second();
+      if (received < 0 && errno == EAGAIN) {
+        overdue = true;
+        actions.overdue();
+      } else if (received == SIGUSR1) {
+        actions.report();
+      } else if (received > 0) {
+        ++count == 1 ? actions.first() : actions.second();
+      }
     }
   });
 }

@@ -1,4 +1,5 @@
-// Ctrl-C: once asks the run to stop after the step under way, twice stops at once.
+// Signals: Ctrl-C once asks the run to stop after the step under way, twice stops at once; SIGUSR1
+// asks what it is doing.
 #ifndef EXPERIMENTS_INTERRUPT_H_
 #define EXPERIMENTS_INTERRUPT_H_
 
@@ -8,12 +9,19 @@
 
 namespace starling {
 
-// While it lives, SIGINT and SIGTERM reach `first` and then `second` instead of ending the
-// process, on a thread of the watcher's own, where ordinary code may run. Make it before any other
-// thread: threads made later inherit that they do not get these signals.
+// What signals mean. Called on the watcher's own thread, where ordinary code may run.
+struct SignalActions {
+  std::function<void()> first;    // SIGINT, SIGTERM or SIGUSR2
+  std::function<void()> overdue;  // two seconds after `first`, if the watcher is still there
+  std::function<void()> second;   // another one
+  std::function<void()> report;   // SIGUSR1
+};
+
+// While it lives, these signals reach `actions` instead of ending the process. Make it before any
+// other thread: threads made later inherit that they do not get these signals.
 class InterruptWatcher {
  public:
-  InterruptWatcher(std::function<void()> first, std::function<void()> second);
+  explicit InterruptWatcher(SignalActions actions);
   ~InterruptWatcher();
 
  private:

@@ -20,8 +20,8 @@ bool Blocked(int signal) {
 TEST(InterruptWatcherTest, FirstAndSecondSignalReachTheirFunctions) {
   std::promise<void> first, second, third;
   int seconds = 0;
-  InterruptWatcher watcher([&] { first.set_value(); },
-                           [&] { (++seconds == 1 ? second : third).set_value(); });
+  InterruptWatcher watcher({[&] { first.set_value(); }, [] {},
+                            [&] { (++seconds == 1 ? second : third).set_value(); }, [] {}});
   ASSERT_EQ(kill(getpid(), SIGTERM), 0);
   first.get_future().get();
   ASSERT_EQ(kill(getpid(), SIGINT), 0);
@@ -30,10 +30,27 @@ TEST(InterruptWatcherTest, FirstAndSecondSignalReachTheirFunctions) {
   third.get_future().get();
 }
 
+TEST(InterruptWatcherTest, ReportsWithoutStopping) {
+  std::promise<void> report, first;
+  InterruptWatcher watcher({[&] { first.set_value(); }, [] {}, [] {}, [&] { report.set_value(); }});
+  ASSERT_EQ(kill(getpid(), SIGUSR1), 0);
+  report.get_future().get();
+  ASSERT_EQ(kill(getpid(), SIGUSR2), 0);
+  first.get_future().get();
+}
+
+TEST(InterruptWatcherTest, SaysWhenStoppingTakesLong) {
+  std::promise<void> overdue;
+  InterruptWatcher watcher({[] {}, [&] { overdue.set_value(); }, [] {}, [] {}});
+  ASSERT_EQ(kill(getpid(), SIGINT), 0);
+  overdue.get_future().get();
+}
+
 TEST(InterruptWatcherTest, DestructorCallsNobodyAndRestores) {
   int calls = 0;
   {
-    InterruptWatcher watcher([&] { ++calls; }, [&] { ++calls; });
+    const auto call = [&] { ++calls; };
+    InterruptWatcher watcher({call, call, call, call});
     EXPECT_TRUE(Blocked(SIGINT));
     EXPECT_TRUE(Blocked(SIGTERM));
   }
@@ -45,7 +62,7 @@ TEST(InterruptWatcherTest, DestructorCallsNobodyAndRestores) {
 TEST(InterruptWatcherTest, AnotherOneMayFollow) {
   for (int i = 0; i < 3; ++i) {
     std::promise<void> first;
-    InterruptWatcher watcher([&] { first.set_value(); }, [] {});
+    InterruptWatcher watcher({[&] { first.set_value(); }, [] {}, [] {}, [] {}});
     ASSERT_EQ(kill(getpid(), SIGINT), 0);
     first.get_future().get();
   }
@@ -55,7 +72,7 @@ TEST(InterruptWatcherDeathTest, AfterwardsASignalEndsTheProcessAgain) {
   EXPECT_EXIT(
       {
         {
-          InterruptWatcher watcher([] {}, [] {});
+          InterruptWatcher watcher({[] {}, [] {}, [] {}, [] {}});
         }
         raise(SIGINT);
       },

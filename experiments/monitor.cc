@@ -5,63 +5,179 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "core/clock.h"
 #include "core/status.h"
 
 namespace starling {
 
+namespace {
+
+RunMessage::Step Encode(int worker, int64_t step, const StepReport& report) {
+  RunMessage::Step encoded;
+  encoded.set_worker(worker);
+  encoded.set_step(step);
+  encoded.set_loss(report.loss);
+  encoded.set_lr(report.lr);
+  encoded.set_seconds(report.seconds);
+  encoded.set_bytes_sent(report.bytes_sent);
+  for (double seconds : report.phase_seconds) encoded.add_phase_seconds(seconds);
+  return encoded;
+}
+
+StepReport Decode(const RunMessage::Step& encoded) {
+  StepReport report;
+  report.loss = encoded.loss();
+  report.lr = encoded.lr();
+  report.seconds = encoded.seconds();
+  report.bytes_sent = encoded.bytes_sent();
+  for (int i = 0; i < kPhases && i < encoded.phase_seconds_size(); ++i) {
+    report.phase_seconds[i] = encoded.phase_seconds(i);
+  }
+  return report;
+}
+
+}  // namespace
+
 Monitor::Monitor(const Plan* plan, Progress* progress,
-                 std::vector<std::unique_ptr<MetricSink>> sinks)
+                 std::vector<std::unique_ptr<MetricSink>> sinks, MonitorOptions options)
     : plan_(plan),
       progress_(progress),
       sinks_(std::move(sinks)),
+      options_(std::move(options)),
       start_seconds_(WallClock().NowSeconds()),
-      entered_(plan->config.workers(), -1),
-      reported_(plan->config.workers()) {}
+      stop_(options_.group, plan->config.workers()),
+      hang_report_(options_.group, options_.publish_page),
+      reported_(plan->config.workers()),
+      times_(plan->config.workers()) {
+  if (options_.group == nullptr) return;
+  options_.group->Listen([this](int from, const std::string& bytes) { OnMessage(from, bytes); });
+  options_.group->WatchFailure([this] {
+    if (leads() && options_.failed) options_.failed(options_.group->reason());
+    stop_.Release();
+  });
+}
+
+Monitor::~Monitor() {
+  if (options_.group == nullptr) return;
+  options_.group->Listen(nullptr);
+  options_.group->WatchFailure(nullptr);
+}
+
+void Monitor::Attach(Communicator* comm) {
+  hang_report_.Attach(comm->rank(), &comm->recorder());
+  if (!options_.timeline) return;
+  // Machines agree on the time of day, if on any.
+  const double offset =
+      absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()) - comm->clock().NowSeconds();
+  if (leads()) return comm->recorder().set_trace(options_.timeline, offset);
+  comm->recorder().set_trace(
+      [group = options_.group](std::string events) {
+        RunMessage message;
+        message.set_trace(std::move(events));
+        group->Tell(0, message.SerializeAsString());
+      },
+      offset);
+}
+
+void Monitor::Detach(Communicator* comm) {
+  hang_report_.Detach(comm->rank());
+  comm->recorder().set_trace(nullptr);
+  const WorkerTotals totals{comm->recorder().bytes_by_destination(),
+                            comm->recorder().communication_seconds()};
+  if (leads()) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return times_.SetTotals(comm->rank(), totals);
+  }
+  RunMessage message;
+  message.mutable_totals()->set_worker(comm->rank());
+  message.mutable_totals()->set_communication_seconds(totals.communication_seconds);
+  for (int64_t bytes : totals.bytes_by_destination) {
+    message.mutable_totals()->add_bytes_by_destination(bytes);
+  }
+  options_.group->Tell(0, message.SerializeAsString());
+}
+
+void Monitor::OnMessage(int from, const std::string& bytes) {
+  RunMessage message;
+  if (!message.ParseFromString(bytes)) return;
+  switch (message.kind_case()) {
+    case RunMessage::kStep: {
+      const absl::Status status =
+          Report(message.step().worker(), message.step().step(), Decode(message.step()));
+      std::lock_guard<std::mutex> lock(mutex_);
+      remote_error_.Update(status);
+      return;
+    }
+    case RunMessage::kTotals: {
+      const auto& bytes = message.totals().bytes_by_destination();
+      std::lock_guard<std::mutex> lock(mutex_);
+      return times_.SetTotals(
+          message.totals().worker(),
+          {{bytes.begin(), bytes.end()}, message.totals().communication_seconds()});
+    }
+    case RunMessage::kTrace:
+      if (options_.timeline) options_.timeline(message.trace());
+      return;
+    default:
+      stop_.OnMessage(from, message);
+      hang_report_.OnMessage(from, message);
+  }
+}
 
 bool Monitor::Enter(int worker, int64_t step) {
-  std::lock_guard<std::mutex> lock(mutex_);
   const bool out_of_time =
-      plan_->config.train().has_max_seconds() &&
+      leads() && plan_->config.train().has_max_seconds() &&
       WallClock().NowSeconds() - start_seconds_ >= plan_->config.train().max_seconds();
-  if ((stop_requested_ || out_of_time || diverged_worker_ >= 0) && stop_step_ == INT64_MAX) {
-    // Steps that some worker has begun are made by all: others wait for its messages, and it for
-    // theirs.
-    stop_step_ = *std::max_element(entered_.begin(), entered_.end()) + 1;
-    out_of_time_ = !stop_requested_ && diverged_worker_ < 0;
-  }
-  if (step >= stop_step_) return false;
-  entered_[worker] = step;
-  return true;
+  if (out_of_time) stop_.Request(StopReason::kOutOfTime);
+  return stop_.Enter(worker, step);
 }
 
 absl::Status Monitor::Report(int worker, int64_t step, const StepReport& report) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (!std::isfinite(report.loss) && diverged_worker_ < 0) {
+  if (!leads()) {
+    RunMessage message;
+    *message.mutable_step() = Encode(worker, step, report);
+    options_.group->Tell(0, message.SerializeAsString());
+    return absl::OkStatus();
+  }
+  std::unique_lock<std::mutex> lock(mutex_);
+  const bool diverged = !std::isfinite(report.loss) && diverged_worker_ < 0;
+  if (diverged) {
     diverged_worker_ = worker;
     diverged_step_ = step;
     diverged_loss_ = report.loss;
   }
   reported_[worker].push_back(report);
   const auto behind = [](const std::deque<StepReport>& reports) { return reports.empty(); };
-  while (std::none_of(reported_.begin(), reported_.end(), behind)) {
-    RETURN_IF_ERROR(CompleteStep(complete_));
+  absl::Status status = remote_error_;
+  while (status.ok() && std::none_of(reported_.begin(), reported_.end(), behind)) {
+    status = CompleteStep(complete_);
   }
-  return absl::OkStatus();
+  lock.unlock();
+  if (diverged) stop_.Request(StopReason::kDiverged);
+  return status;
 }
 
 absl::Status Monitor::CompleteStep(int64_t step) {
   double loss = 0, seconds = 0;
   int64_t bytes = 0;
-  window_.lr = reported_[0].front().lr;
-  for (auto& reports : reported_) {  // in rank order, so that the sum has the same bits always
-    loss += reports.front().loss;
-    seconds += reports.front().seconds;
-    bytes += reports.front().bytes_sent;
-    reports.pop_front();
-  }
   const double workers = plan_->config.workers();
+  window_.lr = reported_[0].front().lr;
+  // In rank order, so that the sum has the same bits always.
+  for (int worker = 0; worker < plan_->config.workers(); ++worker) {
+    const StepReport& report = reported_[worker].front();
+    loss += report.loss;
+    seconds += report.seconds;
+    bytes += report.bytes_sent;
+    times_.AddStep(worker, report.phase_seconds);
+    for (int phase = 0; phase < kPhases; ++phase) {
+      window_.phases[phase] += report.phase_seconds[phase] / workers;
+    }
+    reported_[worker].pop_front();
+  }
   loss /= workers;
+  times_.EndStep(seconds / workers);
   complete_ = step + 1;
   step_loss_.push_back(loss);
   bytes_sent_ = bytes;
@@ -72,8 +188,10 @@ absl::Status Monitor::CompleteStep(int64_t step) {
   // A window that has just begun says little; shown with the one before it, numbers are steady.
   const double steps = static_cast<double>(window_.steps + last_window_.steps);
   const double step_seconds = (window_.seconds + last_window_.seconds) / steps;
+  constexpr int kWait = static_cast<int>(Phase::kWait);
   progress_->Step({step + 1, plan_->steps, (window_.loss + last_window_.loss) / steps, window_.lr,
                    plan_->global_batch_size() / std::max(step_seconds, 1e-9), step_seconds * 1e3,
+                   (window_.phases[kWait] + last_window_.phases[kWait]) / steps * 1e3,
                    consensus_distance_});
   if (complete_ % plan_->config.train().log_every_steps() != 0 && complete_ != plan_->steps) {
     return absl::OkStatus();
@@ -90,6 +208,11 @@ absl::Status Monitor::EmitWindow() {
       {"time/step_ms", step_seconds * 1e3},
       {"time/samples_per_second", plan_->global_batch_size() / std::max(step_seconds, 1e-9)},
       {"comm/bytes_sent_per_worker", static_cast<double>(bytes_sent_) / plan_->config.workers()}};
+  for (Phase phase :
+       {Phase::kData, Phase::kForward, Phase::kBackward, Phase::kUpdate, Phase::kWait}) {
+    record.values.emplace_back(absl::StrCat("time/", PhaseName(phase), "_ms"),
+                               window_.phases[static_cast<int>(phase)] / window_.steps * 1e3);
+  }
   last_window_ = window_;
   window_ = Window();
   return Emit(record);
@@ -135,13 +258,6 @@ absl::Status Monitor::ReportEvaluation(int64_t step, Split split, const Evaluati
   return absl::OkStatus();
 }
 
-void Monitor::RequestStop() { stop_requested_ = true; }
-
-bool Monitor::out_of_time() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return out_of_time_;
-}
-
 RunResult Monitor::Result() const {
   std::lock_guard<std::mutex> lock(mutex_);
   RunResult result;
@@ -152,7 +268,7 @@ RunResult Monitor::Result() const {
         absl::StrCat("the loss of worker ", diverged_worker_, " became ",
                      std::isnan(diverged_loss_) ? "NaN" : "infinite", " in step ", diverged_step_,
                      "; a smaller learning rate, warm-up or gradient clipping may help");
-  } else if (stop_requested_ && !out_of_time_ && complete_ < plan_->steps) {
+  } else if (stop_.reason() == StopReason::kRequested && complete_ < plan_->steps) {
     result.status = RunStatus::kInterrupted;
     result.message =
         absl::StrCat("stopped on request after ", complete_, " of ", plan_->steps, " steps");
@@ -161,6 +277,7 @@ RunResult Monitor::Result() const {
   result.wall_seconds = WallClock().NowSeconds() - start_seconds_;
   result.consensus_distance = consensus_distance_;
   result.bytes_sent = bytes_sent_;
+  result.time = times_.Split();
   const int64_t last = std::min<int64_t>(complete_, plan_->steps_per_epoch);
   for (int64_t step = complete_ - last; step < complete_; ++step) {
     result.train_loss += step_loss_[step];
@@ -174,7 +291,7 @@ absl::Status Monitor::Flush() {
   // A run that was stopped ends anywhere between two records.
   if (window_.steps > 0) RETURN_IF_ERROR(EmitWindow());
   for (auto& sink : sinks_) RETURN_IF_ERROR(sink->Flush());
-  return absl::OkStatus();
+  return remote_error_;
 }
 
 }  // namespace starling

@@ -1,11 +1,15 @@
 // The monitor: where the workers of this process meet the outside world. It collects what they
-// report, decides at which step all of them stop, shows progress and feeds the metric sinks.
+// report, has all of them stop at the same step, shows progress, feeds the metric sinks, and tells
+// who waits for whom when a run does not get on.
+//
+// In a run of several processes each has a monitor. Reports travel to that of process 0, the lead,
+// which alone writes and shows anything.
 #ifndef EXPERIMENTS_MONITOR_H_
 #define EXPERIMENTS_MONITOR_H_
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,10 +17,16 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "comm/communicator.h"
+#include "comm/process_group.h"
+#include "comm/recorder.h"
 #include "core/run/metrics.h"
 #include "core/run/run_directory.h"
+#include "experiments/hang_report.h"
 #include "experiments/plan.h"
 #include "experiments/progress.h"
+#include "experiments/stop_agreement.h"
+#include "experiments/time_ledger.h"
 
 namespace starling {
 
@@ -26,6 +36,7 @@ struct StepReport {
   double lr = 0;
   double seconds = 0;      // of the step, measurements not counted
   int64_t bytes_sent = 0;  // training traffic so far
+  PhaseSeconds phase_seconds{};
 };
 
 // One evaluation: the averaged model, and the workers' own models beside it.
@@ -47,13 +58,29 @@ struct RunResult {
   bool evaluated = false;
   Evaluation test;
   uint64_t state_digest = 0;
+  TimeSplit time;
+};
+
+// What the monitor of a run may have besides.
+struct MonitorOptions {
+  ProcessGroup* group = nullptr;  // not owned; null: the run is this process
+  std::function<void(const std::string& page)> publish_page;  // of a hang; in the lead only
+  // Called in the lead as soon as it is known that the run has failed, before it ends.
+  std::function<void(const absl::Status& reason)> failed;
+  Recorder::TraceSink timeline;  // in the lead: gets the events; elsewhere: anything, to have them
 };
 
 // Thread-safe. Must be the same for all workers of the process.
 class Monitor {
  public:
   // `progress` and the sinks get everything in order of steps. Nothing is owned but the sinks.
-  Monitor(const Plan* plan, Progress* progress, std::vector<std::unique_ptr<MetricSink>> sinks);
+  Monitor(const Plan* plan, Progress* progress, std::vector<std::unique_ptr<MetricSink>> sinks,
+          MonitorOptions options = {});
+  ~Monitor();
+
+  // A worker of this process begins and ends. `comm` lives in between.
+  void Attach(Communicator* comm);
+  void Detach(Communicator* comm);
 
   // Before every step of every worker. False: the run ends before this step, for all workers.
   bool Enter(int worker, int64_t step);
@@ -66,11 +93,14 @@ class Monitor {
   absl::Status ReportEvaluation(int64_t step, Split split, const Evaluation& evaluation);
 
   // Ends the run after the steps under way: all workers make the same number of steps.
-  void RequestStop();
+  void RequestStop() { stop_.Request(StopReason::kRequested); }
+
+  // Has the page about who waits for whom published, `reason` first; takes up to 2 s.
+  void WriteHangReport(const std::string& reason) { hang_report_.Write(reason); }
 
   // Whether train.max_seconds ended the run: an end as planned, unlike a requested stop. The same
   // for all workers once Enter has returned false.
-  bool out_of_time() const;
+  bool out_of_time() const { return stop_.reason() == StopReason::kOutOfTime; }
 
   // The run's outcome as far as the monitor knows it.
   RunResult Result() const;
@@ -81,9 +111,12 @@ class Monitor {
  private:
   struct Window {  // steps since the last metric record
     double loss = 0, seconds = 0, lr = 0;
+    PhaseSeconds phases{};  // mean over the workers
     int64_t steps = 0;
   };
 
+  bool leads() const { return options_.group == nullptr || options_.group->process() == 0; }
+  void OnMessage(int from, const std::string& bytes);
   absl::Status CompleteStep(int64_t step);  // all workers have reported it
   absl::Status EmitWindow();                // and begins the next one
   MetricRecord Record(int64_t step) const;
@@ -92,22 +125,23 @@ class Monitor {
   const Plan* plan_;
   Progress* progress_;
   std::vector<std::unique_ptr<MetricSink>> sinks_;
+  const MonitorOptions options_;
   const double start_seconds_;
-  std::atomic<bool> stop_requested_{false};
+  StopAgreement stop_;
+  HangReport hang_report_;
 
   mutable std::mutex mutex_;
-  std::vector<int64_t> entered_;                  // last step each worker has begun
-  int64_t stop_step_ = INT64_MAX;                 // no worker begins this step or a later one
-  bool out_of_time_ = false;                      // why
   std::vector<std::deque<StepReport>> reported_;  // by worker: steps from complete_ on
   int64_t complete_ = 0;                          // steps that all workers have reported
   std::vector<double> step_loss_;                 // mean over the workers, by step
+  TimeLedger times_;
   Window window_, last_window_;
   double consensus_distance_ = 0;
   int64_t bytes_sent_ = 0;
   int diverged_worker_ = -1;
   int64_t diverged_step_ = 0;
   double diverged_loss_ = 0;
+  absl::Status remote_error_;  // of recording what another process has reported
 };
 
 }  // namespace starling

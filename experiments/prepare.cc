@@ -1,15 +1,19 @@
 #include "experiments/prepare.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/run/run_directory.h"
 #include "core/status.h"
+#include "experiments/launch.h"
 #include "experiments/verify.h"
 #include "gflags/gflags.h"
+#include "glog/logging.h"
 
 DEFINE_string(config, "", "the experiment, a text proto");
 
@@ -21,6 +25,26 @@ absl::Status ApplySet(const std::string& assignment, absl::string_view origin, J
   job->locations.Record(assignment.substr(0, assignment.find('=')),
                         absl::StrCat(origin, " ", assignment));
   return absl::OkStatus();
+}
+
+// Under a launcher every process is one worker: threads would train everything in each of them.
+absl::Status FollowLauncher(const Arguments& arguments, Job* base) {
+  RETURN_IF_ERROR(Launch().status());
+  const LaunchEnvironment& launch = *Launch();
+  const std::string& backend = base->config.backend().name();
+  if (launch.launcher.empty() || !(backend.empty() || backend == "threads"))
+    return absl::OkStatus();
+  const auto asked = [](const std::string& set) { return absl::StartsWith(set, "backend"); };
+  if (std::any_of(arguments.set.begin(), arguments.set.end(), asked)) {
+    if (launch.size == 1) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("--set backend.name=threads trains all workers in one process, but ",
+                     launch.launcher, " has started several; leave one of both out"));
+  }
+  if (IsLead()) {
+    LOG(INFO) << "started by " << launch.launcher << ": backend mpi";
+  }
+  return SetField(&base->config, "backend.name=mpi", &base->notes);
 }
 
 absl::StatusOr<Job> LoadBase(const Arguments& arguments, const BuiltInConfig& built_in) {
@@ -38,6 +62,7 @@ absl::StatusOr<Job> LoadBase(const Arguments& arguments, const BuiltInConfig& bu
   for (const std::string& assignment : arguments.set) {
     RETURN_IF_ERROR(ApplySet(assignment, "--set", &base));
   }
+  RETURN_IF_ERROR(FollowLauncher(arguments, &base));
   return base;
 }
 
@@ -112,6 +137,10 @@ absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig
 }
 
 int Complain(const absl::Status& status) {
+  // Of several processes one speaks, unless it cannot.
+  const bool lead_is_gone = absl::StrContains(status.message(), "worker 0 (") ||
+                            absl::StrContains(status.message(), "cannot reach process 0");
+  if (!IsLead() && !lead_is_gone) return ExitCode(status);
   std::fprintf(stderr, "starling: %s\n", std::string(status.message()).c_str());
   return ExitCode(status);
 }

@@ -10,17 +10,18 @@
 namespace starling {
 
 std::string StepText(const ProgressLine& line, bool with_bar) {
-  std::string text = absl::StrFormat(
-      "%d/%d loss %.4f lr %.2g %.0f/s %.1f ms/step consensus %.2g", line.step, line.steps,
-      line.loss, line.lr, line.samples_per_second, line.ms_per_step, line.consensus_distance);
+  std::string text =
+      absl::StrFormat("%d/%d loss %.4f lr %.2g %.0f/s %.1f ms/step wait %.1f consensus %.2g",
+                      line.step, line.steps, line.loss, line.lr, line.samples_per_second,
+                      line.ms_per_step, line.wait_ms_per_step, line.consensus_distance);
   // A live line that is too long for the terminal could not be overwritten.
   constexpr size_t kColumns = 79;
-  constexpr int kBar = 8;
   if (text.size() > kColumns) text.resize(kColumns);
-  if (!with_bar || text.size() + kBar + 1 > kColumns) return text;
-  const int filled = static_cast<int>(kBar * line.step / std::max<int64_t>(line.steps, 1));
+  const int width = std::min(8, static_cast<int>(kColumns - text.size()) - 1);
+  if (!with_bar || width < 4) return text;
+  const int filled = static_cast<int>(width * line.step / std::max<int64_t>(line.steps, 1));
   std::string bar;
-  for (int i = 0; i < kBar; ++i) bar += i < filled ? "█" : "░";
+  for (int i = 0; i < width; ++i) bar += i < filled ? "█" : "░";
   return absl::StrCat(bar, " ", text);
 }
 

@@ -15,7 +15,9 @@ struct Evaluation;
 
 struct ProgressLine {
   int64_t step = 0, steps = 0;
-  double loss = 0, lr = 0, samples_per_second = 0, ms_per_step = 0, consensus_distance = 0;
+  double loss = 0, lr = 0, samples_per_second = 0, ms_per_step = 0;
+  double wait_ms_per_step = 0;  // waiting for others
+  double consensus_distance = 0;
 };
 
 // Not thread-safe: the monitor calls it under its lock.

@@ -33,6 +33,7 @@ ProgressLine Line(int64_t step, int64_t steps) {
   line.lr = 1e-3;
   line.samples_per_second = 12345;
   line.ms_per_step = 20.5;
+  line.wait_ms_per_step = 1.5;
   line.consensus_distance = 0.0123;
   return line;
 }
@@ -65,11 +66,12 @@ class Output {
 };
 
 TEST(StepTextTest, ShowsEveryNumberAndABar) {
-  const std::string numbers = "30/40 loss 0.4321 lr 0.001 12345/s 20.5 ms/step consensus 0.012";
+  const std::string numbers =
+      "30/40 loss 0.4321 lr 0.001 12345/s 20.5 ms/step wait 1.5 consensus 0.012";
   EXPECT_EQ(StepText(Line(30, 40), /*with_bar=*/false), numbers);
-  EXPECT_EQ(StepText(Line(30, 40), /*with_bar=*/true), "██████░░ " + numbers);
-  EXPECT_TRUE(absl::StartsWith(StepText(Line(0, 40), true), "░░░░░░░░ "));
-  EXPECT_TRUE(absl::StartsWith(StepText(Line(40, 40), true), "████████ "));
+  EXPECT_EQ(StepText(Line(30, 40), /*with_bar=*/true), "████░░ " + numbers);
+  EXPECT_TRUE(absl::StartsWith(StepText(Line(0, 40), true), "░░░░░░ "));
+  EXPECT_TRUE(absl::StartsWith(StepText(Line(40, 40), true), "██████ "));
 }
 
 TEST(StepTextTest, FitsTheTerminalWhateverTheNumbers) {

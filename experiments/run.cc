@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,8 +13,10 @@
 #include "core/cpu_level.h"
 #include "core/registry.h"
 #include "core/run/manifest.h"
+#include "core/run/trace_file.h"
 #include "core/status.h"
 #include "experiments/trainer.h"
+#include "glog/logging.h"
 #include "models/versions.h"
 #include "nlohmann/json.hpp"
 
@@ -23,6 +26,35 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json NumberOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+
+Json PhasesJson(const PhaseSeconds& ms) {
+  Json json;
+  for (Phase phase :
+       {Phase::kData, Phase::kForward, Phase::kBackward, Phase::kUpdate, Phase::kWait}) {
+    json[std::string(PhaseName(phase))] = ms[static_cast<int>(phase)];
+  }
+  return json;
+}
+
+void AddTimes(const TimeSplit& time, Json* json) {
+  (*json)["step_ms"] = {
+      {"mean", time.step_ms_mean}, {"p50", time.step_ms_p50}, {"p99", time.step_ms_p99}};
+  (*json)["phase_ms"] = PhasesJson(time.phase_ms);
+  (*json)["exposed_comm_ms"] = time.exposed_comm_ms;
+  (*json)["overlap_fraction"] = NumberOrNull(time.overlap_fraction);
+  (*json)["slowest_worker"] = {{"worker", time.slowest.worker},
+                               {"compute_ms", time.slowest.compute_ms},
+                               {"median_compute_ms", time.slowest.median_compute_ms},
+                               {"others_wait_ms", time.slowest.others_wait_ms}};
+  Json workers = Json::array();
+  for (const PhaseSeconds& ms : time.worker_phase_ms) workers.push_back(PhasesJson(ms));
+  (*json)["worker_phase_ms"] = std::move(workers);
+  Json links = Json::array();
+  for (const LinkBytes& link : time.links) {
+    links.push_back({{"from", link.from}, {"to", link.to}, {"bytes", link.bytes}});
+  }
+  (*json)["bytes_per_link"] = std::move(links);
+}
 
 absl::Status WriteManifest(const Plan& plan, const RunDirectory& directory,
                            const RunOptions& options, absl::Time start, bool ended) {
@@ -52,37 +84,83 @@ absl::StatusOr<std::vector<std::unique_ptr<MetricSink>>> MakeSinks(const Plan& p
   return sinks;
 }
 
-// Trains all workers of this process.
-absl::Status RunWorkers(const Plan& plan, const RunOptions& options, Monitor* monitor,
-                        TrainedState* trained) {
-  const Experiment& config = plan.config;
-  const Backend::Context world{config.workers(), config.workers_per_node(), options.cores};
-  ASSIGN_OR_RETURN(auto backend, Registry<Backend>::Global().Create(config.backend(), world));
-  std::vector<TrainedState> states(config.workers());
-  RETURN_IF_ERROR(backend->Run([&](Communicator* comm) -> absl::Status {
-    Trainer trainer(&plan, comm, monitor);
-    ASSIGN_OR_RETURN(states[comm->rank()], trainer.Run());
-    return absl::OkStatus();
-  }));
-  *trained = states[0];
-  return absl::OkStatus();
+constexpr int64_t kTimelineBytes = 64 << 20;
+constexpr char kHangReport[] = "hang_report.txt";
+
+// Records how the run ended.
+absl::Status WriteEnd(const Experiment& config, const RunResult& result,
+                      const RunDirectory& directory) {
+  absl::Status status = directory.Write("summary.json", SummaryJson(config, result));
+  status.Update(directory.SetStatus(result.status));
+  return status;
 }
 
-// Everything but the records that say how it ended. Fills `result` as far as it came.
-absl::Status TrainAndMeasure(const Plan& plan, const RunDirectory& directory,
-                             const RunOptions& options, absl::Time start, RunResult* result) {
+RunResult Failed(const absl::Status& reason) {
+  RunResult result;
+  result.status = RunStatus::kFailed;
+  result.message = std::string(reason.message());
+  return result;
+}
+
+// Everything before the first step that can fail: files that say what is run.
+absl::Status BeginRecord(const Plan& plan, const RunDirectory& directory, const RunOptions& options,
+                         absl::Time start) {
   RETURN_IF_ERROR(directory.Write("config.textproto", PrintText(plan.config)));
   RETURN_IF_ERROR(directory.Write("command.txt", absl::StrJoin(options.command_line, " ") + "\n"));
-  RETURN_IF_ERROR(WriteManifest(plan, directory, options, start, /*ended=*/false));
-  ASSIGN_OR_RETURN(auto sinks, MakeSinks(plan, directory));
-  Monitor monitor(&plan, options.progress, std::move(sinks));
+  return WriteManifest(plan, directory, options, start, /*ended=*/false);
+}
+
+// What a monitor needs of a process of its kind. `timeline` lives as long as the monitor.
+absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* directory,
+                                         const RunOptions& options, ProcessGroup* group,
+                                         std::unique_ptr<TraceFile>* timeline) {
+  MonitorOptions monitor;
+  monitor.group = group;
+  if (options.timeline) monitor.timeline = [](std::string) {};
+  if (directory == nullptr) return monitor;
+  if (options.timeline) {
+    ASSIGN_OR_RETURN(*timeline, TraceFile::Create(directory->File("trace.json"), kTimelineBytes));
+    monitor.timeline = [file = timeline->get()](std::string events) { file->Append(events); };
+  }
+  monitor.publish_page = [directory, progress = options.progress](const std::string& page) {
+    progress->Finish();
+    std::fprintf(stderr, "%s", page.c_str());
+    const absl::Status written = directory->Write(kHangReport, page);
+    if (!written.ok()) LOG(WARNING) << written.message();
+  };
+  // A launcher may leave a second only between a peer's death and ours.
+  monitor.failed = [&plan, directory](const absl::Status& reason) {
+    const absl::Status written = WriteEnd(plan.config, Failed(reason), *directory);
+    if (!written.ok()) LOG(WARNING) << written.message();
+  };
+  return monitor;
+}
+
+// Trains the workers of this process. Fills `result` as far as it came.
+absl::Status TrainAndMeasure(const Plan& plan, Backend* backend, const RunDirectory* directory,
+                             const RunOptions& options, absl::Time start, RunResult* result) {
+  std::vector<std::unique_ptr<MetricSink>> sinks;
+  if (directory != nullptr) {
+    RETURN_IF_ERROR(BeginRecord(plan, *directory, options, start));
+    ASSIGN_OR_RETURN(sinks, MakeSinks(plan, *directory));
+  }
+  std::unique_ptr<TraceFile> timeline;
+  ASSIGN_OR_RETURN(MonitorOptions monitor_options,
+                   OptionsOf(plan, directory, options, backend->processes(), &timeline));
+  Monitor monitor(&plan, options.progress, std::move(sinks), std::move(monitor_options));
   if (options.watch) options.watch(&monitor);
-  TrainedState trained;
-  absl::Status status = RunWorkers(plan, options, &monitor, &trained);
+  std::vector<TrainedState> states(plan.config.workers());
+  absl::Status status = backend->Run([&](Communicator* comm) -> absl::Status {
+    Trainer trainer(&plan, comm, &monitor);
+    ASSIGN_OR_RETURN(states[comm->rank()], trainer.Run());
+    return absl::OkStatus();
+  });
   if (options.watch) options.watch(nullptr);
   options.progress->Finish();
 
   *result = monitor.Result();
+  const ProcessGroup* group = backend->processes();
+  const TrainedState& trained = states[group == nullptr ? 0 : group->process()];
   result->state_digest = trained.state_digest;
   result->evaluated = trained.evaluated;
   result->test = trained.test;
@@ -90,21 +168,47 @@ absl::Status TrainAndMeasure(const Plan& plan, const RunDirectory& directory,
   return status;
 }
 
+// Tells the other processes, which are on their way into the run, that it does not take place.
+absl::Status EndAll(Backend* backend, const absl::Status& reason) {
+  return backend->processes() == nullptr ? reason
+                                         : backend->Run([&](Communicator*) { return reason; });
+}
+
 }  // namespace
 
-absl::StatusOr<RunResult> RunTraining(const Plan& plan, const RunDirectory& directory,
+absl::StatusOr<std::unique_ptr<Backend>> MakeBackend(const Plan& plan, int cores) {
+  const Experiment& config = plan.config;
+  return Registry<Backend>::Global().Create(config.backend(),
+                                            {config.workers(), config.workers_per_node(), cores});
+}
+
+absl::StatusOr<RunResult> RunTraining(const Plan& plan, Backend* backend,
+                                      const absl::StatusOr<const RunDirectory*>& directory,
                                       const RunOptions& options) {
+  if (!directory.ok()) {
+    (void)EndAll(backend, directory.status());
+    return directory.status();
+  }
   const absl::Time start = absl::Now();
   RunResult result;
-  absl::Status status = TrainAndMeasure(plan, directory, options, start, &result);
-  status.Update(WriteManifest(plan, directory, options, start, /*ended=*/true));
-  if (!status.ok()) {
-    result.status = RunStatus::kFailed;
-    result.message = std::string(status.message());
+  absl::Status status = TrainAndMeasure(plan, backend, *directory, options, start, &result);
+  if (*directory == nullptr) {
+    if (!status.ok()) return status;
+    return result;
   }
-  status.Update(directory.Write("summary.json", SummaryJson(plan.config, result)));
-  status.Update(directory.SetStatus(status.ok() ? result.status : RunStatus::kFailed));
-  if (!status.ok()) return status;
+  status.Update(WriteManifest(plan, **directory, options, start, /*ended=*/true));
+  if (!status.ok()) {
+    const TimeSplit time = result.time;
+    const int64_t steps = result.steps;
+    result = Failed(status);
+    result.time = time;
+    result.steps = steps;
+  }
+  status.Update(WriteEnd(plan.config, result, **directory));
+  if (!status.ok()) {
+    (void)(*directory)->SetStatus(RunStatus::kFailed);
+    return status;
+  }
   return result;
 }
 
@@ -128,6 +232,7 @@ std::string SummaryJson(const Experiment& config, const RunResult& result) {
   json["consensus_distance"] = NumberOrNull(result.consensus_distance);
   json["bytes_sent_per_worker"] = static_cast<double>(result.bytes_sent) / config.workers();
   json["wall_seconds"] = result.wall_seconds;
+  AddTimes(result.time, &json);
   const bool has_digest = result.status != RunStatus::kFailed;
   json["state_digest"] = has_digest ? Json(absl::StrFormat("%016x", result.state_digest)) : Json();
   // A reason may quote a file's bytes; what is no UTF-8 in it becomes U+FFFD.

@@ -3,11 +3,13 @@
 #define EXPERIMENTS_RUN_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "comm/backend.h"
 #include "core/run/run_directory.h"
 #include "experiments/monitor.h"
 #include "experiments/plan.h"
@@ -16,6 +18,7 @@ namespace starling {
 
 struct RunOptions {
   int cores = 1;                          // workers that compute at the same time
+  bool timeline = false;                  // write trace.json
   std::vector<std::string> command_line;  // for the record
   std::string commit;                     // of the source this binary was built from
   bool dirty = false;
@@ -26,9 +29,17 @@ struct RunOptions {
   std::function<void(Monitor*)> watch;
 };
 
+// The backend of the plan. Collective, where a run has several processes.
+absl::StatusOr<std::unique_ptr<Backend>> MakeBackend(const Plan& plan, int cores);
+
 // Trains. Whatever happens, the directory says it: STATUS, and summary.json with the reason. A
 // status that is not OK means that the run failed (or could not be recorded).
-absl::StatusOr<RunResult> RunTraining(const Plan& plan, const RunDirectory& directory,
+//
+// Where a run has several processes all of them call this, and all get the same status; the result
+// is whole in the lead. `directory` is the lead's, null elsewhere; an error in its place ends the
+// run in all processes.
+absl::StatusOr<RunResult> RunTraining(const Plan& plan, Backend* backend,
+                                      const absl::StatusOr<const RunDirectory*>& directory,
                                       const RunOptions& options);
 
 // summary.json: numbers that are missing or not finite are null.

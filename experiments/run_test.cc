@@ -112,7 +112,9 @@ class RunTest : public testing::Test {
     options.cores = 2;
     options.command_line = {"starling", "train"};
     options.progress = &progress;
-    return RunTraining(**plan, *directory_, options);
+    auto backend = MakeBackend(**plan, options.cores);
+    CHECK_OK(backend);
+    return RunTraining(**plan, backend->get(), directory_.get(), options);
   }
 
   std::string Contents(const std::string& name) const {

@@ -49,10 +49,10 @@ class StopAgreement {
   ProcessGroup* group_;
   mutable std::mutex mutex_;
   std::condition_variable settled_;
-  std::vector<int64_t> entered_;        // last step each worker of this process has begun
+  std::vector<int64_t> entered_;         // last step each worker of this process has begun
   std::optional<StopReason> requested_;  // the lead's
-  int unanswered_ = 0;                  // processes that have not said where they hold
-  int64_t largest_ = -1;                // step that was said so far
+  int unanswered_ = 0;                   // processes that have not said where they hold
+  int64_t largest_ = -1;                 // step that was said so far
   bool held_ = false;
   int64_t stop_step_ = INT64_MAX;
   std::optional<StopReason> reason_;

@@ -16,11 +16,15 @@
 #include "core/run/build_stamp.h"
 #include "core/status.h"
 #include "experiments/interrupt.h"
+#include "experiments/launch.h"
 #include "experiments/run.h"
 #include "gflags/gflags.h"
 
 DEFINE_string(run_dir, "", "where results go; default: runs/<name>/<date>-<hash>");
 DEFINE_int32(cores, 0, "workers that compute at the same time; default: all cores");
+DEFINE_bool(timeline, false, "write trace.json, for chrome://tracing and ui.perfetto.dev");
+DEFINE_int32(np, 0, "start so many worker processes with mpirun (backend mpi)");
+DEFINE_string(hosts, "", "where --np starts them: host:slots,...; default: here");
 DEFINE_bool(dry_run, false, "print the resolved config and the plan, train nothing");
 
 namespace starling {
@@ -38,12 +42,19 @@ class Stopper {
   void First() {
     std::lock_guard<std::mutex> lock(mutex_);
     requested_ = true;
-    std::fprintf(stderr, "\nstopping after this step; once more to stop now\n");
-    if (monitor_ != nullptr) monitor_->RequestStop();
+    if (IsLead()) std::fprintf(stderr, "\nstopping after this step; once more to stop now\n");
+    if (monitor_ == nullptr) return;
+    // Said already now: a launcher that passes the signal on may kill a second later.
+    if (directory_ != nullptr) (void)directory_->SetStatus(RunStatus::kInterrupted);
+    monitor_->RequestStop();
+  }
+  void Report(const std::string& reason) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (monitor_ != nullptr) monitor_->WriteHangReport(reason);
   }
   void Second() {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (monitor_ != nullptr) {
+    if (directory_ != nullptr) {
       // Every record was flushed when it was made; only the word is missing.
       (void)directory_->SetStatus(RunStatus::kInterrupted);
     }
@@ -75,21 +86,39 @@ void PrintResult(const RunResult& result, const Plan& plan) {
               static_cast<unsigned long>(result.state_digest));
 }
 
-absl::StatusOr<RunResult> RunJob(const Job& job, const RunDirectory& directory, Stopper* stopper,
+int Cores() {
+  return FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
+}
+
+// A run's directory, in the lead; elsewhere there is none.
+using LeadDirectory = std::unique_ptr<RunDirectory>;
+absl::StatusOr<LeadDirectory> MakeDirectory(const std::string& path) {
+  return IsLead() ? RunDirectory::Create(path) : absl::StatusOr<LeadDirectory>(nullptr);
+}
+
+absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend,
+                                 const absl::StatusOr<LeadDirectory>& made, Stopper* stopper,
                                  const std::vector<std::string>& command_line) {
   Progress progress(stderr, isatty(STDERR_FILENO) != 0);
+  absl::StatusOr<const RunDirectory*> directory = made.status();
+  if (made.ok()) directory = made->get();
   RunOptions options;
-  options.cores = FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
+  options.cores = Cores();
+  options.timeline = FLAGS_timeline;
   options.command_line = command_line;
   options.commit = BuildCommit();
   options.dirty = BuildIsDirty();
   options.progress = &progress;
-  options.watch = [&](Monitor* monitor) { stopper->Watch(monitor, &directory); };
-  std::fprintf(stderr, "%s%s",
-               job.name.empty() ? "" : absl::StrCat("\narm ", job.name, "\n").c_str(),
-               PlanText(*job.plan).c_str());
-  for (const std::string& note : job.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
-  return RunTraining(*job.plan, directory, options);
+  options.watch = [&](Monitor* monitor) {
+    stopper->Watch(monitor, monitor == nullptr ? nullptr : *directory);
+  };
+  if (IsLead() && directory.ok()) {
+    std::fprintf(stderr, "%s%s",
+                 job.name.empty() ? "" : absl::StrCat("\narm ", job.name, "\n").c_str(),
+                 PlanText(*job.plan).c_str());
+    for (const std::string& note : job.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  }
+  return RunTraining(*job.plan, backend, directory, options);
 }
 
 int DryRun(const std::vector<Job>& jobs) {
@@ -109,8 +138,22 @@ int CodeOf(RunStatus status) {
   return status == RunStatus::kInterrupted ? 130 : 1;
 }
 
+// Hands over to mpirun, which starts this program again once per worker.
+int StartProcesses(Arguments arguments, const BuiltInConfig& built_in,
+                   const std::vector<std::string>& command_line) {
+  const auto command = MpirunCommand(FLAGS_np, FLAGS_hosts, command_line[0],
+                                     {command_line.begin() + 1, command_line.end()});
+  if (!command.ok()) return Complain(command.status());
+  // A mistake in the config is told once, and before anything is started.
+  arguments.set.push_back(command->back().substr(std::string("--set=").size()));
+  const auto prepared = Prepare(arguments, built_in);
+  if (!prepared.ok()) return Complain(prepared.status());
+  return FLAGS_dry_run ? DryRun(prepared->jobs) : Complain(Execute(*command));
+}
+
 // Runs all arms; one that fails does not keep the next from running.
-int RunArms(const std::vector<Job>& jobs, const RunDirectory& root, Stopper* stopper,
+int RunArms(const std::vector<Job>& jobs, std::unique_ptr<Backend> backend,
+            const absl::StatusOr<LeadDirectory>& root, Stopper* stopper,
             const std::vector<std::string>& command_line) {
   std::vector<ArmResult> results;
   int code = 0;
@@ -121,12 +164,21 @@ int RunArms(const std::vector<Job>& jobs, const RunDirectory& root, Stopper* sto
       status = RunStatus::kInterrupted;
       break;
     }
-    const auto directory = RunDirectory::Create(root.File(job.name));
+    if (backend == nullptr) {
+      auto made = MakeBackend(*job.plan, Cores());
+      if (!made.ok()) return Complain(made.status());
+      backend = *std::move(made);
+    }
+    const bool alone = backend->processes() == nullptr;
+    absl::StatusOr<LeadDirectory> directory = root.status();
+    if (root.ok()) directory = *root == nullptr ? nullptr : MakeDirectory((*root)->File(job.name));
     const absl::StatusOr<RunResult> result =
-        directory.ok() ? RunJob(job, **directory, stopper, command_line) : directory.status();
+        RunJob(job, backend.get(), directory, stopper, command_line);
+    backend.reset();
     if (!result.ok()) {
       code = Complain(result.status());
       status = RunStatus::kFailed;
+      if (!alone || !root.ok()) break;  // processes that have failed once are no world any more
       continue;
     }
     if (CodeOf(result->status) != 0) {
@@ -135,10 +187,11 @@ int RunArms(const std::vector<Job>& jobs, const RunDirectory& root, Stopper* sto
     }
     results.push_back({job.name, job.config, *result});
   }
+  if (!root.ok() || *root == nullptr) return code;
   const std::string table = ComparisonTable(results);
   std::printf("\n%s", table.c_str());
   for (const absl::Status& written :
-       {root.Write("comparison.txt", table), root.SetStatus(status)}) {
+       {(*root)->Write("comparison.txt", table), (*root)->SetStatus(status)}) {
     if (!written.ok()) return Complain(written);
   }
   return code;
@@ -147,10 +200,11 @@ int RunArms(const std::vector<Job>& jobs, const RunDirectory& root, Stopper* sto
 }  // namespace
 
 const Verb& TrainVerb() {
-  static const Verb* verb = new Verb{"train",
-                                     "train --config=FILE [--set PATH=VALUE]... [flags]",
-                                     "train an experiment, or compare its arms",
-                                     {"config", "set", "run_dir", "cores", "dry_run", "cpu"}};
+  static const Verb* verb =
+      new Verb{"train",
+               "train --config=FILE [--set PATH=VALUE]... [flags]",
+               "train an experiment, or compare its arms",
+               {"config", "set", "run_dir", "cores", "dry_run", "timeline", "np", "hosts", "cpu"}};
   return *verb;
 }
 
@@ -164,35 +218,45 @@ int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
     return Complain(absl::InvalidArgumentError(
         absl::StrCat("--cores=", FLAGS_cores, ": it must be at least 1")));
   }
+  if (FLAGS_np != 0 || !FLAGS_hosts.empty())
+    return StartProcesses(arguments, built_in, command_line);
+
   // Before any library can start threads of its own.
   Stopper stopper;
-  InterruptWatcher watcher([&] { stopper.First(); }, [&] { stopper.Second(); });
+  InterruptWatcher watcher({[&] { stopper.First(); },
+                            [&] { stopper.Report("stopping takes long; who waits for whom:"); },
+                            [&] { stopper.Second(); },
+                            [&] { stopper.Report("SIGUSR1; who waits for whom:"); }});
 
-  const auto prepared = Prepare(arguments, built_in);
+  auto prepared = Prepare(arguments, built_in);
   if (!prepared.ok()) return Complain(prepared.status());
   const std::vector<Job>& jobs = prepared->jobs;
-  if (FLAGS_dry_run) return DryRun(jobs);
+  if (FLAGS_dry_run) return IsLead() ? DryRun(jobs) : 0;
 
+  // Before anything is written: where a run has several processes, they find each other here.
+  auto backend = MakeBackend(*jobs[0].plan, Cores());
+  if (!backend.ok()) return Complain(backend.status());
   const Experiment& first = jobs[0].config;
   const std::string path =
       FLAGS_run_dir.empty()
           ? RunDirectory::DefaultPath(UserPath("runs"), first.name(), PrintText(first))
           : UserPath(FLAGS_run_dir);
-  const auto directory = RunDirectory::Create(path);
-  if (!directory.ok()) return Complain(directory.status());
+  const auto directory = MakeDirectory(path);
   int code = 0;
   if (jobs[0].name.empty()) {
-    const auto result = RunJob(jobs[0], **directory, &stopper, command_line);
+    const auto result = RunJob(jobs[0], backend->get(), directory, &stopper, command_line);
     if (!result.ok()) return Complain(result.status());
-    PrintResult(*result, *jobs[0].plan);
+    if (IsLead()) PrintResult(*result, *jobs[0].plan);
     code = CodeOf(result->status);
   } else {
-    const absl::Status written =
-        (*directory)->Write("config.textproto", PrintText(prepared->config));
-    if (!written.ok()) return Complain(written);
-    code = RunArms(jobs, **directory, &stopper, command_line);
+    if (directory.ok() && *directory != nullptr) {
+      const absl::Status written =
+          (*directory)->Write("config.textproto", PrintText(prepared->config));
+      if (!written.ok()) return Complain(written);
+    }
+    code = RunArms(jobs, *std::move(backend), directory, &stopper, command_line);
   }
-  std::printf("results: %s\n", path.c_str());
+  if (IsLead() && directory.ok()) std::printf("results: %s\n", path.c_str());
   return code;
 }
 

@@ -31,6 +31,7 @@ absl::Status Trainer::Start() {
   RETURN_IF_ERROR(
       parts_.model->Initialize(StreamKey(config.seed(), Purpose::kInitialization, 0, 0), x_));
   RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
+  parts_.model->set_forward_done([this] { comm_->recorder().Enter(Phase::kBackward); });
   RETURN_IF_ERROR(parts_.algorithm->Start(worker_, x_, g_));
   lr_ = parts_.optimizer->lr();
   sampler_ = std::make_unique<Sampler>(&plan_->assignment, plan_->dataset->size(Split::kTrain),
@@ -38,7 +39,47 @@ absl::Status Trainer::Start() {
                                        config.seed());
   evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
                                            parts_.algorithm.get(), x_, worker_.mixing.deadline);
-  return absl::OkStatus();
+  return CheckLayouts();
+}
+
+absl::Status Trainer::CheckLayouts() {
+  const Layout& layout = *worker_.layout;
+  // A number that doubles hold exactly, for what one tensor is and where it lies.
+  const auto digest = [&](int64_t tensor) {
+    if (tensor >= static_cast<int64_t>(layout.tensors.size())) return 0.0;
+    const TensorInfo& info = layout.tensors[tensor];
+    int bucket = 0;
+    while (info.offset >= layout.buckets[bucket].offset + layout.buckets[bucket].count) ++bucket;
+    uint64_t hash = StreamKey(info.offset, Purpose::kInitialization, bucket, info.count);
+    for (const char c : info.name) hash = StreamKey(hash, Purpose::kInitialization, c, 0);
+    return static_cast<double>(hash >> 12);
+  };
+  double all = 0;
+  for (size_t i = 0; i < layout.tensors.size(); ++i) {
+    all = static_cast<double>(StreamKey(static_cast<uint64_t>(all), Purpose::kInitialization, 0,
+                                        static_cast<int64_t>(digest(static_cast<int64_t>(i)))) >>
+                              12);
+  }
+  // Who differs from worker 0; -1: nobody.
+  const auto odd = [&](double own) -> absl::StatusOr<int> {
+    ASSIGN_OR_RETURN(const auto values, evaluator_->Gather(own));
+    const auto other = std::find_if(values.begin(), values.end(),
+                                    [&](double value) { return value != values[0]; });
+    return other == values.end() ? -1 : static_cast<int>(other - values.begin());
+  };
+  ASSIGN_OR_RETURN(int worker, odd(all));
+  if (worker < 0) return absl::OkStatus();
+  for (int64_t tensor = 0;; ++tensor) {
+    ASSIGN_OR_RETURN(worker, odd(digest(tensor)));
+    if (worker < 0) continue;  // this one is equal; another is not
+    const bool has = tensor < static_cast<int64_t>(layout.tensors.size());
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the workers' models differ: parameter ", tensor, " in backward order of worker ", worker,
+        " is not that of worker 0; here it is ",
+        has ? absl::StrCat("\"", layout.tensors[tensor].name, "\" with ",
+                           layout.tensors[tensor].count, " elements")
+            : "none"));
+  }
 }
 
 void Trainer::AddSquares(int bucket, double* sum) const {
@@ -77,22 +118,28 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     if (clips_buckets) Clip(squares, g);
     // The norm of all is known only after the last bucket, so clipping by it hands over later.
     if (clips && !clips_buckets) return absl::OkStatus();
-    return parts_.algorithm->OnBucketReady(info, bucket);
+    const Phase before = comm_->recorder().Enter(Phase::kUpdate);
+    const absl::Status status = parts_.algorithm->OnBucketReady(info, bucket);
+    comm_->recorder().Enter(before);
+    return status;
   };
   if (parts > 1) ops::Zero(micro_sum_.buffer());
   double loss = 0;
   for (int part = 0; part < parts; ++part) {
     // Streams of a step's micro-batches differ in their step number's high bits.
     const int64_t draw = info.step | static_cast<int64_t>(part) << 48;
+    comm_->recorder().Enter(Phase::kData);
     RETURN_IF_ERROR(plan_->dataset->Read(Split::kTrain, ids.subspan(part * part_size, part_size),
                                          worker_.stream(Purpose::kAugmentation, draw), &batch_));
     const bool last = part == parts - 1;
+    comm_->recorder().Enter(Phase::kForward);
     ASSIGN_OR_RETURN(const StepResult result, parts_.model->ForwardBackward(
                                                   batch_, worker_.stream(Purpose::kDropout, draw),
                                                   last ? BucketReady(ready) : BucketReady(ignore)));
     if (!last) ops::Add(g_, micro_sum_.buffer());
     loss += result.loss / parts;
   }
+  comm_->recorder().Enter(Phase::kUpdate);
   if (clips && !clips_buckets) {
     Clip(squares, g_);
     for (int b = 0; b < static_cast<int>(worker_.layout->buckets.size()); ++b) {
@@ -106,13 +153,18 @@ absl::Status Trainer::Step(int64_t step) {
   const double begin = comm_->clock().NowSeconds();
   const StepInfo info = StepInfoOf(*plan_, step, plan_->steps, lr_);
   StepReport report;
+  Recorder& recorder = comm_->recorder();
+  recorder.BeginStep(step);
+  recorder.Enter(Phase::kUpdate);
   RETURN_IF_ERROR(parts_.algorithm->OnStepBegin(info));
   ASSIGN_OR_RETURN(report.loss, Gradient(info));
   RETURN_IF_ERROR(parts_.algorithm->OnStepEnd(info));
+  recorder.Enter(Phase::kOutside);
   diverged_ = diverged_ || !std::isfinite(report.loss);
   report.lr = info.lr;
   report.seconds = comm_->clock().NowSeconds() - begin;
   report.bytes_sent = comm_->bytes_sent(Traffic::kTraining);
+  report.phase_seconds = recorder.step_seconds();
   return monitor_->Report(worker_.id, step, report);
 }
 
@@ -154,6 +206,17 @@ absl::StatusOr<uint64_t> Trainer::Digest() {
 }
 
 absl::StatusOr<TrainedState> Trainer::Run() {
+  monitor_->Attach(comm_);
+  auto trained = RunSteps();
+  // Before the others are told to end too: afterwards there is nothing to see.
+  if (absl::IsDeadlineExceeded(trained.status())) {
+    monitor_->WriteHangReport(std::string(trained.status().message()));
+  }
+  monitor_->Detach(comm_);
+  return trained;
+}
+
+absl::StatusOr<TrainedState> Trainer::RunSteps() {
   RETURN_IF_ERROR(Start());
   const int64_t measure_every = plan_->config.train().consensus_every_steps();
   int64_t step = 0;

@@ -34,7 +34,10 @@ class Trainer {
   absl::StatusOr<TrainedState> Run();
 
  private:
+  absl::StatusOr<TrainedState> RunSteps();
+
   absl::Status Start();
+  absl::Status CheckLayouts();  // all workers must agree on what they exchange
   absl::Status Step(int64_t step);
 
   // Computes the gradient of the step's batch into g and hands its buckets to the algorithm.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -83,6 +84,20 @@ class Model {
 
   // State beside the parameters (batch-norm statistics).
   virtual absl::Status VisitState(StateVisitor* visitor) = 0;
+
+  // From now on every ForwardBackward calls `forward_done` once, when its loss is known and the
+  // backward pass begins. Empty: it calls nobody.
+  void set_forward_done(std::function<void()> forward_done) {
+    forward_done_ = std::move(forward_done);
+  }
+
+ protected:
+  void ForwardDone() const {
+    if (forward_done_) forward_done_();
+  }
+
+ private:
+  std::function<void()> forward_done_;
 };
 
 // For implementations of Bind and Initialize: OK if `arena` can hold the elements of `layout` in

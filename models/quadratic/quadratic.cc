@@ -98,6 +98,8 @@ class Quadratic final : public Model {
           "model \"quadratic\": no gradients are bound; Bind(x, g) comes before ForwardBackward");
     }
     const std::vector<double> x = Parameters();
+    const double loss = term_.Value(x);
+    ForwardDone();
     Random random(stream);
     size_t k = 0;
     int bucket = 0;
@@ -111,7 +113,7 @@ class Quadratic final : public Model {
       }
     }
     RETURN_IF_ERROR(ready(bucket));
-    return StepResult{term_.Value(x), batch.size};
+    return StepResult{loss, batch.size};
   }
 
   // The common objective f(x), for every example.

@@ -297,6 +297,7 @@ absl::StatusOr<StepResult> TorchModel::ForwardBackward(const Batch& batch, uint6
   const absl::Status status = CatchExceptions(absl::StrCat(title_, ": training pass"), [&] {
     SetTraining(true);
     const torch::Tensor loss = net_.forward(fields, stream).losses.mean();
+    ForwardDone();
     loss.backward();
     result.loss = loss.item<double>();
     result.examples = batch.size;

@@ -1,0 +1,33 @@
+// How this process was started, and starting the processes of a run.
+#ifndef EXPERIMENTS_LAUNCH_H_
+#define EXPERIMENTS_LAUNCH_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "comm/launch_environment.h"
+
+namespace starling {
+
+// What launched this process (comm/launch_environment.h), read once. INVALID_ARGUMENT for variables
+// that contradict each other.
+const absl::StatusOr<LaunchEnvironment>& Launch();
+
+// Whether this process speaks for the run: the only one, or the first of those that a launcher has
+// started.
+bool IsLead();
+
+// The command that starts `np` processes of `program` with `args` through mpirun, on `hosts`
+// ("a:2,b:2"; empty: here); np 0: as many as the hosts have slots. Flags --np and --hosts are left
+// out of `args`. INVALID_ARGUMENT if that makes no sense.
+absl::StatusOr<std::vector<std::string>> MpirunCommand(int np, const std::string& hosts,
+                                                       const std::string& program,
+                                                       const std::vector<std::string>& args);
+
+// Replaces this process by `command`; returns only if that fails.
+absl::Status Execute(const std::vector<std::string>& command);
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_LAUNCH_H_
