@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -99,10 +98,9 @@ class Bundle(unittest.TestCase):
         self.assertRegex(self.train("threads"), "^[0-9a-f]{16}$")
 
     def test_trains_as_mpi_ranks_to_the_same_bits(self):
-        listed = self.run_inside("/starling-bundle/starling", "list", "backend")
-        self.assertEqual(listed.returncode, 0, listed.stderr)
-        if not re.search(r"^\s*mpi\b", listed.stdout, re.MULTILINE):
-            self.skipTest("this build has no backend mpi")
+        usage = self.run_inside("/starling-bundle/starling", "train", "--help")
+        if "--np" not in usage.stdout:
+            self.skipTest("this build trains in one process only")
         ranks = self.train("mpi", "/starling-bundle/bin/mpirun", "-np", "2", "--oversubscribe",
                            "--bind-to", "none")
         self.assertEqual(ranks, self.train("threads_again"))
