@@ -76,6 +76,7 @@ class Communicator {
   // they happen to run.
   int workers_per_node() const { return workers_per_node_; }
 
+  // This worker's time. Sleeping on it gives the compute slot back, as waiting does.
   Clock& clock() { return *clock_; }
   Recorder& recorder() { return recorder_; }
   const Recorder& recorder() const { return recorder_; }

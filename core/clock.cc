@@ -1,7 +1,9 @@
 #include "core/clock.h"
 
+#include <time.h>
+
+#include <cerrno>
 #include <chrono>
-#include <thread>
 
 namespace starling {
 namespace {
@@ -13,8 +15,12 @@ class SteadyClock final : public Clock {
         .count();
   }
   void SleepUntil(double seconds) override {
-    const double left = seconds - NowSeconds();
-    if (left > 0) std::this_thread::sleep_for(std::chrono::duration<double>(left));
+    // steady_clock is CLOCK_MONOTONIC. An absolute time: interruptions delay nothing.
+    timespec until;
+    until.tv_sec = static_cast<time_t>(seconds);
+    until.tv_nsec = static_cast<long>((seconds - static_cast<double>(until.tv_sec)) * 1e9);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) == EINTR) {
+    }
   }
 };
 

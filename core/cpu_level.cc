@@ -45,9 +45,14 @@ absl::Status FixCpuLevel(absl::string_view level, char** argv) {
     setenv("ATEN_CPU_CAPABILITY", avx512 ? "avx512" : "avx2", 1);
     setenv("DNNL_MAX_CPU_ISA", avx512 ? "AVX512_CORE" : "AVX2", 1);
   }
-  execv("/proc/self/exe", argv);
+  execv(OwnProgram(), argv);
   return absl::InternalError(
       absl::StrCat("cannot execute this program again to fix --cpu: ", std::strerror(errno)));
+}
+
+const char* OwnProgram() {
+  const char* launcher = std::getenv("STARLING_LAUNCHER");
+  return launcher == nullptr ? "/proc/self/exe" : launcher;
 }
 
 std::string CpuLevel() {

@@ -24,6 +24,11 @@ absl::Status FixCpuLevel(absl::string_view level, char** argv);
 // processor has neither.
 std::string CpuLevel();
 
+// What to execute to start this program again: /proc/self/exe, or STARLING_LAUNCHER where a script
+// that starts the program names itself there. A bundle's script does: it calls its own dynamic
+// loader, which then is /proc/self/exe.
+const char* OwnProgram();
+
 }  // namespace starling
 
 #endif  // CORE_CPU_LEVEL_H_

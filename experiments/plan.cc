@@ -156,7 +156,7 @@ class In {
   std::string context_;
 };
 
-absl::StatusOr<WorkerParts> MakeParts(const Plan& plan, int worker,
+absl::StatusOr<WorkerParts> MakeParts(const Plan& plan, int worker, Clock* clock,
                                       const TextLocations& locations) {
   const Experiment& config = plan.config;
   WorkerParts parts;
@@ -168,6 +168,7 @@ absl::StatusOr<WorkerParts> MakeParts(const Plan& plan, int worker,
   context.worker = worker;
   context.workers = config.workers();
   context.seed = config.seed();
+  context.clock = clock;
   ASSIGN_OR_RETURN(parts.model, In(locations, "model")(
                                     Registry<Model>::Global().Create(config.model(), context)));
   ASSIGN_OR_RETURN(parts.optimizer, In(locations, "optimizer")(Registry<Optimizer>::Global().Create(
@@ -308,7 +309,7 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
                                        config.schedule(), {plan->steps, plan->steps_per_epoch})));
 
   // One worker's parts, made now so that what is wrong with them is said before anything runs.
-  ASSIGN_OR_RETURN(const WorkerParts parts, MakeParts(*plan, 0, locations));
+  ASSIGN_OR_RETURN(const WorkerParts parts, MakeParts(*plan, 0, &WallClock(), locations));
   plan->parameters = parts.model->layout().parameters();
   plan->buckets = static_cast<int64_t>(parts.model->layout().buckets.size());
   if (plan->facts.own_local_rule && parts.optimizer->has_momentum()) {
@@ -321,8 +322,8 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
   return plan;
 }
 
-absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker) {
-  return MakeParts(plan, worker, {});
+absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker, Clock* clock) {
+  return MakeParts(plan, worker, clock, {});
 }
 
 Worker WorkerOf(const Plan& plan, Communicator* comm) {

@@ -13,6 +13,7 @@
 #include "comm/backend.h"
 #include "comm/communicator.h"
 #include "core/buffer.h"
+#include "core/clock.h"
 #include "core/config/problem.h"
 #include "data/dataset.h"
 #include "data/partition.h"
@@ -65,7 +66,7 @@ struct WorkerParts {
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<Algorithm> algorithm;
 };
-absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker);
+absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker, Clock* clock);
 
 // What `comm`'s worker finds around it; its own optimizer and layout are still missing.
 Worker WorkerOf(const Plan& plan, Communicator* comm);

@@ -351,7 +351,7 @@ TEST(PlanTest, PartsHaveTheBucketsAndTypeOfThePlan) {
   EXPECT_EQ(plan->buckets, 3);
   EXPECT_EQ(plan->parameters, 10);
   EXPECT_EQ(plan->dtype, DType::kF64);
-  const auto parts = MakeWorkerParts(*plan, 3);
+  const auto parts = MakeWorkerParts(*plan, 3, &WallClock());
   ASSERT_TRUE(parts.ok()) << parts.status();
   EXPECT_EQ(parts->model->layout().buckets.size(), 3u);
   EXPECT_NE(parts->optimizer, nullptr);

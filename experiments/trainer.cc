@@ -17,7 +17,7 @@ Trainer::Trainer(const Plan* plan, Communicator* comm, Monitor* monitor)
 
 absl::Status Trainer::Start() {
   const Experiment& config = plan_->config;
-  ASSIGN_OR_RETURN(parts_, MakeWorkerParts(*plan_, comm_->rank()));
+  ASSIGN_OR_RETURN(parts_, MakeWorkerParts(*plan_, comm_->rank(), &comm_->clock()));
   const Layout& layout = parts_.model->layout();
   ASSIGN_OR_RETURN(x_, comm_->Allocate(layout.size, plan_->dtype));
   ASSIGN_OR_RETURN(g_, comm_->Allocate(layout.size, plan_->dtype));

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "core/buffer.h"
+#include "core/clock.h"
 #include "core/layout.h"
 #include "core/state.h"
 #include "data/dataset.h"
@@ -53,6 +54,7 @@ class Model {
     int worker = 0;  // for models whose loss differs per worker (quadratic)
     int workers = 1;
     uint64_t seed = 0;
+    Clock* clock = &WallClock();  // the worker's; not owned. For models that wait (paced)
   };
 
   virtual ~Model() = default;

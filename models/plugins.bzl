@@ -4,5 +4,6 @@ MODEL_PLUGINS = [
     "//models/convnet",
     "//models/logistic_regression",
     "//models/mlp",
+    "//models/paced",
     "//models/quadratic",
 ]

@@ -10,6 +10,7 @@
 #include "comm/backend.h"
 #include "comm/threads/mailbox.h"
 #include "comm/threads/threads.pb.h"
+#include "core/clock.h"
 #include "core/registry.h"
 #include "core/status.h"
 #include "glog/logging.h"
@@ -34,11 +35,28 @@ class ThreadsWork final : public Work {
   std::shared_ptr<Exchanging> exchange_;
 };
 
+// The machine's clock; who sleeps gives the compute slot back meanwhile.
+class SlotClock final : public Clock {
+ public:
+  explicit SlotClock(ComputeSlots* slots) : slots_(slots) {}
+
+  double NowSeconds() override { return WallClock().NowSeconds(); }
+  void SleepUntil(double seconds) override {
+    if (seconds <= NowSeconds()) return;
+    slots_->Release();
+    WallClock().SleepUntil(seconds);
+    slots_->Acquire();
+  }
+
+ private:
+  ComputeSlots* slots_;
+};
+
 class ThreadsCommunicator final : public Communicator {
  public:
   ThreadsCommunicator(int rank, const Backend::Context& world, Mailbox* mailbox,
-                      ComputeSlots* slots)
-      : Communicator(rank, world.workers, world.workers_per_node, &WallClock()),
+                      ComputeSlots* slots, Clock* clock)
+      : Communicator(rank, world.workers, world.workers_per_node, clock),
         mailbox_(mailbox),
         slots_(slots) {}
 
@@ -71,10 +89,11 @@ class Threads final : public Backend {
   absl::Status Run(const std::function<absl::Status(Communicator*)>& worker) override {
     Mailbox mailbox(context_.workers);
     ComputeSlots slots(context_.cores);
+    SlotClock clock(&slots);
     std::mutex mutex;
     absl::Status first_error;
     const auto body = [&](int rank) {
-      ThreadsCommunicator comm(rank, context_, &mailbox, &slots);
+      ThreadsCommunicator comm(rank, context_, &mailbox, &slots, &clock);
       slots.Acquire();
       absl::Status status = worker(&comm);
       slots.Release();

@@ -45,6 +45,21 @@ TEST(Threads, NoMoreWorkersComputeThanThereAreCores) {
   }
 }
 
+// With one core, all of them can only sleep at the same time if who sleeps leaves it to the others.
+TEST(Threads, SleepingGivesTheComputeSlotBack) {
+  std::atomic<int> asleep{0}, together{0};
+  const auto body = [&](Communicator* comm) -> absl::Status {
+    ++asleep;
+    while (asleep < kWorkers) {
+      comm->clock().SleepUntil(comm->clock().NowSeconds() + 1e-4);
+    }
+    ++together;
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(RunThreads(/*cores=*/1, body), absl::OkStatus());
+  EXPECT_EQ(together, kWorkers);
+}
+
 // Worker 0 tells the others why it stops, long before its own error is there.
 TEST(Threads, TheCauseIsTheResultWhoeverReturnsFirst) {
   std::atomic<int> returning{0};

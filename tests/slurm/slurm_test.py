@@ -1,0 +1,90 @@
+"""The Slurm script of docs/clusters.md, submitted to a real Slurm."""
+
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from tests import starling
+
+_RUNFILES = os.path.join(os.environ["TEST_SRCDIR"], os.environ["TEST_WORKSPACE"])
+WITH_SLURM = os.path.join(_RUNFILES, "tests/slurm/with_slurm")
+PAGE = os.path.join(_RUNFILES, "docs/clusters.md")
+SCRIPT = os.path.join(_RUNFILES, "docs/starling.sbatch")
+UNAVAILABLE = 69
+
+
+def with_slurm(*command, **kwargs):
+    return subprocess.run([WITH_SLURM, "4", *command], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=100, check=False, **kwargs)
+
+
+def processes_with(text):
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % name, encoding="utf-8", errors="replace") as file:
+                if text in file.read():
+                    found.append(int(name))
+        except OSError:
+            pass
+    return found
+
+
+class Page(unittest.TestCase):
+
+    def test_quotes_the_script(self):
+        with open(SCRIPT, encoding="utf-8") as file:
+            quoted = "".join("    " + line if line.strip() else line for line in file)
+        with open(PAGE, encoding="utf-8") as file:
+            self.assertIn(quoted, file.read())
+
+
+class Slurm(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        result = with_slurm("true")
+        if result.returncode == UNAVAILABLE:
+            raise unittest.SkipTest(result.stderr.strip().splitlines()[-1])
+        assert result.returncode == 0, result.stderr
+
+    def test_runs_tasks_and_passes_on_the_exit_code(self):
+        result = with_slurm("sh", "-c", "srun -n 3 sh -c 'echo task $SLURM_PROCID'; exit 7")
+        self.assertEqual(result.returncode, 7, result.stderr)
+        self.assertEqual(sorted(result.stdout.splitlines()), ["task 0", "task 1", "task 2"])
+
+    def test_killed_it_leaves_nothing(self):
+        token = "with-slurm-test-%d" % os.getpid()
+        process = subprocess.Popen([WITH_SLURM, "4", "sh", "-c", "echo up; sleep 600 # " + token],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.assertEqual(process.stdout.readline(), "up\n")
+        self.assertGreater(len(processes_with(token)), 1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        deadline = time.monotonic() + 10
+        while processes_with(token) or processes_with("/dev/shm/slurm"):
+            self.assertLess(time.monotonic(), deadline, "processes are left")
+
+    def test_the_script_trains_to_the_same_bits_as_threads(self):
+        usage = starling.run("train", "--help", binary=starling.LIGHT_BINARY)
+        if "--np" not in usage.out:
+            self.skipTest("this build trains in one process only")
+        directory = starling.scratch()
+        config = starling.write(starling.QUADRATIC)
+        result = with_slurm(
+            "sbatch", "--wait", "--nodes=1", "--ntasks-per-node=4", "--output=log", SCRIPT, config,
+            cwd=directory, env=dict(os.environ, STARLING=starling.LIGHT_BINARY))
+        with open(os.path.join(directory, "log"), encoding="utf-8") as file:
+            self.assertEqual(result.returncode, 0, result.stderr + file.read())
+        # The first job of a new cluster has the number 1.
+        summary = starling.summary(os.path.join(directory, "runs/1"))
+        self.assertEqual(summary["status"], "done")
+        threads = starling.trained_summary(starling.QUADRATIC, "--set", "workers_per_node=4")
+        self.assertEqual(summary["state_digest"], threads["state_digest"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)  # says why it skips
