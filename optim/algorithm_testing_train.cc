@@ -102,6 +102,7 @@ struct WorkerResult {
   std::vector<double> x, average;
   AlgorithmFacts facts;
   std::vector<int64_t> bytes_in_begin, bytes_in_ready, bytes_in_end;
+  int64_t bytes_sent = 0;
 };
 
 template <typename T>
@@ -123,12 +124,16 @@ class TestTrainer {
     result_->facts = algorithm_->facts();
     for (int64_t step = 0; step < run_.steps; ++step) {
       RETURN_IF_ERROR(Step(step));
+      if (run_.after_step) {
+        RETURN_IF_ERROR(run_.after_step(step, comm_->rank(), algorithm_.get()));
+      }
       if (run_.estimate_every > 0 && (step + 1) % run_.estimate_every == 0) {
         RETURN_IF_ERROR(Average(step));
       }
       if (step + 1 == run_.restart_after) RETURN_IF_ERROR(Restart());
     }
     RETURN_IF_ERROR(Average(run_.steps));
+    result_->bytes_sent = comm_->bytes_sent(Traffic::kTraining);
     ForEachParameter([&](int64_t, int64_t at) { result_->x.push_back(x()[at]); });
     return absl::OkStatus();
   }
@@ -291,6 +296,7 @@ absl::StatusOr<TestRunResult> Train(const TestRun& run) {
     Add(worker.bytes_in_begin, &result.bytes_in_begin);
     Add(worker.bytes_in_ready, &result.bytes_in_ready);
     Add(worker.bytes_in_end, &result.bytes_in_end);
+    result.bytes_sent += worker.bytes_sent;
     result.x.push_back(std::move(worker.x));
   }
   return result;
