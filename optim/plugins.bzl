@@ -3,6 +3,7 @@
 ALGORITHM_PLUGINS = [
     "//optim/allreduce",
     "//optim/gossip",
+    "//optim/local_sgd",
 ]
 
 OPTIMIZER_PLUGINS = [
