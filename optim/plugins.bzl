@@ -4,6 +4,7 @@ ALGORITHM_PLUGINS = [
     "//optim/allreduce",
     "//optim/gossip",
     "//optim/local_sgd",
+    "//optim/slowmo",
 ]
 
 OPTIMIZER_PLUGINS = [
