@@ -4,6 +4,7 @@ ALGORITHM_PLUGINS = [
     "//optim/allreduce",
     "//optim/gossip",
     "//optim/local_sgd",
+    "//optim/qg_dsgdm",
     "//optim/slowmo",
 ]
 
