@@ -2,6 +2,7 @@
 
 ALGORITHM_PLUGINS = [
     "//optim/allreduce",
+    "//optim/d2",
     "//optim/gossip",
     "//optim/local_sgd",
     "//optim/qg_dsgdm",
