@@ -4,6 +4,7 @@ ALGORITHM_PLUGINS = [
     "//optim/allreduce",
     "//optim/d2",
     "//optim/gossip",
+    "//optim/gradient_tracking",
     "//optim/local_sgd",
     "//optim/qg_dsgdm",
     "//optim/slowmo",
