@@ -32,6 +32,7 @@ struct AlgorithmFacts {
   int needed_steps_later = 0;      // ... or so many steps later (and mixing.staleness more)
   int64_t exchange_every = 1;      // steps: only the last of each so many starts one
   int vectors_per_message = 1;
+  bool groups_as_edges = false;  // each of m members sends m - 1 messages in place of a group's sum
   bool needs_topology = true;
   bool needs_symmetric = false;       // W == W^T in every round
   bool needs_static = false;          // the same W in every step

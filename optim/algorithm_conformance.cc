@@ -242,13 +242,22 @@ TEST_P(AlgorithmConformanceTest, SendsWhenAndWhatIsClaimed) {
     std::vector<int> everyone(kWorkers);
     std::iota(everyone.begin(), everyone.end(), 0);
     const double model_bytes = 8.0 * TestLayout(1, run.type).size;
+    // Every worker sends to the others of its groups, or to those that it has an edge to.
+    const auto traffic = [&](const MixingRound& round) {
+      if (!facts.groups_as_edges) return TrafficOfRound(round, 2, model_bytes);
+      std::vector<Edge> edges;
+      for (int rank = 0; rank < kWorkers; ++rank) {
+        for (const Edge& edge : round.in(rank)) edges.push_back(edge);
+      }
+      return TrafficOfRound(MixingRound::FromEdges(kWorkers, edges), 2, model_bytes);
+    };
     double predicted = 0, weights = 0;
     for (int64_t step = 0; step < run.steps; ++step) {
       if ((step + 1) % facts.exchange_every != 0) continue;
       const MixingRound round = facts.needs_topology
                                     ? run.topology->Round(step)
                                     : MixingRound::FromGroups(kWorkers, {everyone});
-      for (double bytes : TrafficOfRound(round, 2, model_bytes).worker_bytes) {
+      for (double bytes : traffic(round).worker_bytes) {
         predicted += facts.vectors_per_message * bytes;
         weights += bytes * sizeof(double) / model_bytes;
       }

@@ -7,6 +7,7 @@ ALGORITHM_PLUGINS = [
     "//optim/gradient_tracking",
     "//optim/local_sgd",
     "//optim/qg_dsgdm",
+    "//optim/sgp",
     "//optim/slowmo",
 ]
 
