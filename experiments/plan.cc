@@ -192,18 +192,41 @@ int64_t StepsOf(const Train& train, int64_t steps_per_epoch) {
 // What the algorithm needs of the weights: otherwise it would go wrong unnoticed.
 void CheckWeights(const Plan& plan, std::vector<Problem>* problems) {
   const TopologyFacts facts = plan.topology->facts();
-  const auto needs = [&](absl::string_view what) {
+  const Mixing& mixing = plan.config.mixing();
+  const std::string topology = absl::StrCat("\"", plan.config.topology().name(), "\"");
+  const std::string algorithm =
+      absl::StrCat("algorithm \"", plan.config.algorithm().name(), "\" needs weights ");
+  const auto refuse = [&](absl::string_view needed, absl::string_view found_and_instead) {
     Add(problems, "topology",
-        absl::StrCat("topology: algorithm \"", plan.config.algorithm().name(), "\" needs ", what,
-                     "; those of \"", plan.config.topology().name(), "\" are not"));
+        absl::StrCat("topology: ", algorithm, needed, "; those of ", topology, found_and_instead));
   };
-  // Plain mixing would let the average drift.
-  const bool doubly_stochastic = facts.rows_sum_to_one && facts.columns_sum_to_one;
-  if (!plan.facts.directed_ok && !doubly_stochastic) {
-    needs("weights that are doubly stochastic (rows and columns sum to one)");
+  // Plain mixing would let the average drift; push-sum conserves it if the columns sum to one.
+  if (!facts.columns_sum_to_one) {
+    refuse(plan.facts.directed_ok ? "whose columns sum to one"
+                                  : "that are doubly stochastic (rows and columns sum to one)",
+           " do not have that: use another topology, e.g. \"exponential\"");
+  } else if (!facts.rows_sum_to_one && !plan.facts.directed_ok) {
+    refuse("that are doubly stochastic (rows and columns sum to one)",
+           " only have columns that do: use algorithm \"sgp\", which takes them");
   }
-  if (plan.facts.needs_symmetric && !facts.symmetric) needs("weights that are symmetric");
-  if (plan.facts.needs_static && facts.period != 1) needs("weights that are equal in all rounds");
+  constexpr char kStatic[] =
+      " are not: use one of \"ring\", \"torus\", \"hypercube\", \"complete\"";
+  if (plan.facts.needs_symmetric && !facts.symmetric) refuse("that are symmetric", kStatic);
+  if (plan.facts.needs_static && facts.period != 1) refuse("that are equal in all rounds", kStatic);
+  if (plan.facts.needs_static && mixing.every_steps() != 1) {
+    Add(problems, "mixing.every_steps",
+        absl::StrCat("mixing.every_steps is ", mixing.every_steps(), "; ", algorithm,
+                     "that are equal in all steps: it must be 1"));
+  }
+  if (!problems->empty() || !plan.facts.eigenvalues_above) return;
+  const double smallest = SmallestEigenvalue(plan.topology->Round(0));
+  // Not what rounding puts above the bound.
+  if (1 - mixing.gamma() * (1 - smallest) > *plan.facts.eigenvalues_above + 1e-9) return;
+  Add(problems, "mixing.gamma",
+      absl::StrFormat("mixing.gamma is %g; %swhose eigenvalues are above %.4f, and with gamma %g "
+                      "the smallest of %s is %.4f: use mixing { gamma: 0.5 }",
+                      mixing.gamma(), algorithm, *plan.facts.eigenvalues_above, mixing.gamma(),
+                      topology, 1 - mixing.gamma() * (1 - smallest)));
 }
 
 // Old values must not make the differences between workers grow (optim/gossip/gossip.cc). Weights
@@ -315,7 +338,7 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
   if (plan->facts.own_local_rule && parts.optimizer->has_momentum()) {
     return ProblemsStatus(
         {{"optimizer", absl::StrCat("optimizer: algorithm \"", config.algorithm().name(),
-                                    "\" has momentum of its own and takes plain sgd, not \"",
+                                    "\" has a local rule of its own and takes plain sgd, not \"",
                                     config.optimizer().name(), "\" with momentum")}},
         locations);
   }

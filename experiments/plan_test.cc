@@ -49,6 +49,26 @@ class Lopsided final : public PeriodicTopology {
 };
 STARLING_REGISTER_PLUGIN(Topology, Lopsided, Empty, PluginFacts{"lopsided", "for tests"});
 
+// Worker 0 gives half of what it has to the others in equal parts: columns sum to one, rows do not.
+class Split final : public PeriodicTopology {
+ public:
+  using PeriodicTopology::PeriodicTopology;
+  static absl::StatusOr<std::unique_ptr<Topology>> Create(const Empty&, const Context& context) {
+    const int n = context.workers;
+    std::vector<Edge> edges = {{0, 0, 0.5}};
+    for (int i = 1; i < n; ++i) {
+      edges.push_back({i, 0, 0.5 / (n - 1)});
+      edges.push_back({i, i, 1});
+    }
+    TopologyFacts facts;
+    facts.rows_sum_to_one = false;
+    facts.columns_sum_to_one = true;
+    return std::make_unique<Split>(n, std::vector<MixingRound>{MixingRound::FromEdges(n, edges)},
+                                   facts);
+  }
+};
+STARLING_REGISTER_PLUGIN(Topology, Split, Empty, PluginFacts{"split", "for tests"});
+
 // An algorithm that does nothing but make demands.
 template <typename Demands>
 class Demanding : public AlgorithmBase {
@@ -67,13 +87,6 @@ struct DirectedOk {
     return facts;
   }
 };
-struct SymmetricStatic {
-  static AlgorithmFacts Facts() {
-    AlgorithmFacts facts = DirectedOk::Facts();
-    facts.needs_symmetric = facts.needs_static = true;
-    return facts;
-  }
-};
 struct OwnRule {
   static AlgorithmFacts Facts() {
     AlgorithmFacts facts;
@@ -82,10 +95,8 @@ struct OwnRule {
   }
 };
 using Directed = Demanding<DirectedOk>;
-using Fussy = Demanding<SymmetricStatic>;
 using OwnMomentum = Demanding<OwnRule>;
 STARLING_REGISTER_PLUGIN(Algorithm, Directed, Empty, PluginFacts{"directed", "for tests"});
-STARLING_REGISTER_PLUGIN(Algorithm, Fussy, Empty, PluginFacts{"fussy", "for tests"});
 STARLING_REGISTER_PLUGIN(Algorithm, OwnMomentum, Empty, PluginFacts{"own_momentum", "for tests"});
 
 constexpr char kBase[] = R"(workers: 4
@@ -280,14 +291,39 @@ TEST(PlanTest, WeightsThatTheAlgorithmCannotTakeAreRefused) {
   const std::string lopsided = Changed({{"ring", "lopsided"}});
   EXPECT_EQ(Problem(lopsided),
             "e.txt:2:1: topology: algorithm \"gossip\" needs weights that are doubly stochastic "
-            "(rows and columns sum to one); those of \"lopsided\" are not");
-  EXPECT_TRUE(Make(lopsided + "algorithm { name: \"directed\" }").ok());
-  EXPECT_EQ(Problem(lopsided + "algorithm { name: \"fussy\" }"),
-            "e.txt:2:1: topology: algorithm \"fussy\" needs weights that are symmetric; those of "
-            "\"lopsided\" are not\n"
-            "e.txt:2:1: topology: algorithm \"fussy\" needs weights that are equal in all rounds; "
-            "those of \"lopsided\" are not");
-  EXPECT_TRUE(Make(absl::StrCat(kBase, "algorithm { name: \"fussy\" }")).ok());
+            "(rows and columns sum to one); those of \"lopsided\" do not have that: use another "
+            "topology, e.g. \"exponential\"");
+  EXPECT_EQ(Problem(lopsided + "algorithm { name: \"directed\" }"),
+            "e.txt:2:1: topology: algorithm \"directed\" needs weights whose columns sum to one; "
+            "those of \"lopsided\" do not have that: use another topology, e.g. \"exponential\"");
+  const std::string split = Changed({{"ring", "split"}});
+  EXPECT_EQ(Problem(split),
+            "e.txt:2:1: topology: algorithm \"gossip\" needs weights that are doubly stochastic "
+            "(rows and columns sum to one); those of \"split\" only have columns that do: use "
+            "algorithm \"sgp\", which takes them");
+  EXPECT_TRUE(Make(split + "algorithm { name: \"directed\" }").ok());
+}
+
+TEST(PlanTest, D2NeedsOneSymmetricMatrixWithoutVeryNegativeEigenvalues) {
+  const std::string d2 = "algorithm { name: \"d2\" } ";
+  EXPECT_TRUE(Make(kBase + d2 + "mixing { gamma: 0.5 }").ok());
+  EXPECT_EQ(Problem(Changed({{"ring", "one_peer_exp"}}) + d2),
+            "e.txt:2:1: topology: algorithm \"d2\" needs weights that are equal in all rounds; "
+            "those of \"one_peer_exp\" are not: use one of \"ring\", \"torus\", \"hypercube\", "
+            "\"complete\"");
+  EXPECT_EQ(Problem(Changed({{"ring", "exponential"}}) + d2),
+            "e.txt:2:1: topology: algorithm \"d2\" needs weights that are symmetric; those of "
+            "\"exponential\" are not: use one of \"ring\", \"torus\", \"hypercube\", "
+            "\"complete\"");
+  EXPECT_EQ(Problem(kBase + d2 + "mixing { gamma: 0.5 every_steps: 2 }"),
+            "e.txt:6:59: mixing.every_steps is 2; algorithm \"d2\" needs weights that are equal in "
+            "all steps: it must be 1");
+  // A ring of four has exactly -1/3.
+  EXPECT_EQ(Problem(kBase + d2),
+            "e.txt: mixing.gamma is 1; algorithm \"d2\" needs weights whose eigenvalues are above "
+            "-0.3333, and with gamma 1 the smallest of \"ring\" is -0.3333: use mixing { gamma: "
+            "0.5 }");
+  EXPECT_TRUE(Make(kBase + d2 + "mixing { gamma: 0.99 }").ok());
 }
 
 TEST(PlanTest, StaleValuesMustNotDriveWorkersApart) {
@@ -326,9 +362,14 @@ TEST(PlanTest, PrecisionIsThatOfExchangedValues) {
 TEST(PlanTest, MomentumIsNotAppliedTwice) {
   const std::string text = absl::StrCat(kBase, "algorithm { name: \"own_momentum\" }\n");
   EXPECT_TRUE(Make(text).ok());
-  EXPECT_EQ(Problem(text + "optimizer { name: \"sgd\" config { momentum: 0.9 } }"),
-            "e.txt:7:1: optimizer: algorithm \"own_momentum\" has momentum of its own and takes "
-            "plain sgd, not \"sgd\" with momentum");
+  EXPECT_EQ(
+      Problem(text + "optimizer { name: \"sgd\" config { momentum: 0.9 } }"),
+      "e.txt:7:1: optimizer: algorithm \"own_momentum\" has a local rule of its own and takes "
+      "plain sgd, not \"sgd\" with momentum");
+  EXPECT_EQ(Problem(absl::StrCat(kBase, R"(algorithm { name: "qg_dsgdm" }
+optimizer { name: "adam" })")),
+            "e.txt:7:1: optimizer: algorithm \"qg_dsgdm\" has a local rule of its own and takes "
+            "plain sgd, not \"adam\" with momentum");
 }
 
 TEST(PlanTest, ProblemsThatOnlyAPluginFindsHaveTheirPlaceToo) {

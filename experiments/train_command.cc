@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "core/config/text.h"
+#include "core/cpu_level.h"
 #include "core/run/build_stamp.h"
 #include "core/status.h"
 #include "experiments/interrupt.h"
@@ -141,8 +143,9 @@ int CodeOf(RunStatus status) {
 // Hands over to mpirun, which starts this program again once per worker.
 int StartProcesses(Arguments arguments, const BuiltInConfig& built_in,
                    const std::vector<std::string>& command_line) {
-  const auto command = MpirunCommand(FLAGS_np, FLAGS_hosts, command_line[0],
-                                     {command_line.begin() + 1, command_line.end()});
+  const auto command =
+      MpirunCommand(FLAGS_np, FLAGS_hosts, not_a_link ? OwnProgram() : real.string(),
+                    {command_line.begin() + 1, command_line.end()});
   if (!command.ok()) return Complain(command.status());
   // A mistake in the config is told once, and before anything is started.
   arguments.set.push_back(command->back().substr(std::string("--set=").size()));

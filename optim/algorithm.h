@@ -13,6 +13,7 @@
 #define OPTIM_ALGORITHM_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "core/buffer.h"
@@ -29,15 +30,20 @@ struct AlgorithmFacts {
   Launch launch = Launch::kNever;  // when the exchange of a bucket starts
   Needed needed = Needed::kNever;  // ... and when its result is needed, in the same step ...
   int needed_steps_later = 0;      // ... or so many steps later (and mixing.staleness more)
+  int64_t exchange_every = 1;      // steps: only the last of each so many starts one
   int vectors_per_message = 1;
+  bool groups_as_edges = false;  // each of m members sends m - 1 messages in place of a group's sum
   bool needs_topology = true;
   bool needs_symmetric = false;       // W == W^T in every round
-  bool needs_static = false;          // the same W in every round
-  bool directed_ok = false;           // copes with W whose rows or columns do not sum to one
+  bool needs_static = false;          // the same W in every step
+  bool directed_ok = false;           // only the columns of W must sum to one, not the rows
   bool takes_staleness = false;       // mixing.staleness other than 0
-  bool own_local_rule = false;        // has momentum of its own; takes plain sgd
+  bool own_local_rule = false;        // replaces momentum by a rule of its own; takes plain sgd
   bool deterministic = true;          // bits do not depend on timing
   bool equals_mean_gradient = false;  // the workers' parameters stay equal to each other
+
+  // What all eigenvalues of a symmetric W must be greater than; absent: they may be anything.
+  std::optional<double> eigenvalues_above;
 };
 
 class Algorithm {

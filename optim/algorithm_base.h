@@ -43,6 +43,12 @@ class AlgorithmBase : public Algorithm {
   Buffer x(int bucket) const { return Part(x_, bucket); }
   Buffer g(int bucket) const { return Part(g_, bucket); }
 
+  // The elements of `bucket`, where `whole` is in parameter layout.
+  Buffer Part(Buffer whole, int bucket) const {
+    const Range& range = worker_.layout->buckets[bucket];
+    return whole.Slice(range.offset, range.count);
+  }
+
   // The optimizer's update of one bucket by its gradient, for the caller to complete.
   UpdateArgs UpdateOf(const StepInfo& info, int bucket) const {
     UpdateArgs update;
@@ -55,11 +61,6 @@ class AlgorithmBase : public Algorithm {
   }
 
  private:
-  Buffer Part(Buffer whole, int bucket) const {
-    const Range& range = worker_.layout->buckets[bucket];
-    return whole.Slice(range.offset, range.count);
-  }
-
   Worker worker_;
   Buffer x_, g_;
 };

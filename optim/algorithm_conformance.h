@@ -32,7 +32,8 @@ struct AlgorithmCase {
   std::string plugin;  // registered name
   std::string config;  // the plug-in's config message in text format
   DenseReference reference = nullptr;
-  MixingOptions mixing = {};  // tests set gamma and overlap
+  MixingOptions mixing = {};    // tests set gamma and overlap
+  double f32_tolerance = 1e-6;  // relative, to the reference in double
 };
 
 inline std::string AlgorithmCaseName(const testing::TestParamInfo<AlgorithmCase>& info) {

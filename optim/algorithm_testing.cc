@@ -67,7 +67,7 @@ std::vector<NamedTopology> TestTopologies(int workers) {
   const int n = workers;
   std::vector<int> everyone;
   std::vector<std::vector<int>> pairs[2];
-  std::vector<Edge> ring, directed;
+  std::vector<Edge> ring, directed, push[2];
   if (n > 1) pairs[1].push_back({0});
   for (int i = 0; i < n; ++i) {
     everyone.push_back(i);
@@ -81,6 +81,12 @@ std::vector<NamedTopology> TestTopologies(int workers) {
     for (int j : neighbours) ring.push_back({i, j, 1.0 / static_cast<double>(neighbours.size())});
     directed.push_back({i, i, n > 1 ? 0.5 : 1.0});
     if (n > 1) directed.push_back({(i + 1) % n, i, 0.5});
+    for (int shift : {1, 2}) {
+      const int to = (i + shift) % n;
+      const double kept = to == i ? 1.0 : static_cast<double>(shift) / (i + shift + 1);
+      push[shift - 1].push_back({i, i, kept});
+      if (to != i) push[shift - 1].push_back({to, i, 1 - kept});
+    }
   }
   TopologyFacts facts;
   facts.columns_sum_to_one = true;
@@ -95,6 +101,9 @@ std::vector<NamedTopology> TestTopologies(int workers) {
   if (n > 1) {
     topologies.push_back({"pairs", periodic({MixingRound::FromGroups(n, pairs[0]),
                                              MixingRound::FromGroups(n, pairs[1])})});
+    facts.symmetric = facts.rows_sum_to_one = false;
+    topologies.push_back({"push_ring", periodic({MixingRound::FromEdges(n, push[0]),
+                                                 MixingRound::FromEdges(n, push[1])})});
   }
   return topologies;
 }

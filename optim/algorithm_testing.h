@@ -44,9 +44,10 @@ struct NamedTopology {
   std::shared_ptr<const Topology> topology;
 };
 
-// Doubly stochastic ones for any number of workers: "complete" (one group), "pairs" (groups of one
-// and two, alternating), "ring" (edges, 1/3 each), "directed_ring" (edges, 1/2 to oneself and to
-// the next; the only one that is not symmetric).
+// For any number of workers. Doubly stochastic: "complete" (one group), "pairs" (groups of one and
+// two, alternating), "ring" (edges, 1/3 each), "directed_ring" (edges, 1/2 to oneself and to the
+// next; not symmetric). Only its columns sum to one: "push_ring" (two rounds in which every worker
+// keeps another share and gives the rest to the next, or to the next but one).
 std::vector<NamedTopology> TestTopologies(int workers);
 
 // Every topology that is linked into the test, with its defaults, where it serves so many workers.
@@ -90,6 +91,9 @@ struct TestRun {
   std::string optimizer_config;
   int estimate_every = 0;  // Quiesce and Estimate after so many steps; 0: at the end only
   int restart_after = 0;   // then: saves all state, goes on with a new algorithm; 0: never
+
+  // Called by every worker, in its thread, after every step and before any estimate.
+  std::function<absl::Status(int64_t step, int worker, Algorithm* algorithm)> after_step;
 
   int workers() const { return static_cast<int>(objective.center.size()); }
 };

@@ -126,6 +126,9 @@ class TestTrainer {
     result_->facts = algorithm_->facts();
     for (int64_t step = 0; step < run_.steps; ++step) {
       RETURN_IF_ERROR(Step(step));
+      if (run_.after_step) {
+        RETURN_IF_ERROR(run_.after_step(step, comm_->rank(), algorithm_.get()));
+      }
       if (run_.estimate_every > 0 && (step + 1) % run_.estimate_every == 0) {
         RETURN_IF_ERROR(Average(step));
       }

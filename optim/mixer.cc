@@ -143,7 +143,15 @@ absl::Status Mixer::End(int bucket) {
 }
 
 absl::Span<const Source> Mixer::sources(int bucket, int vector, Buffer self) {
-  const int slot = buckets_[bucket].ended;
+  return SourcesOf(buckets_[bucket].ended, bucket, vector, self);
+}
+
+absl::Span<const Source> Mixer::sources_in_flight(int age, int bucket, int vector, Buffer self) {
+  CHECK_LT(age, in_flight(bucket));
+  return SourcesOf(SlotOf(bucket, age), bucket, vector, self);
+}
+
+absl::Span<const Source> Mixer::SourcesOf(int slot, int bucket, int vector, Buffer self) {
   const MixingRound w = worker_.topology->Round(buckets_[bucket].flights[slot].round);
   sources_.clear();
   if (const auto group = w.group(worker_.id); !group.empty()) {

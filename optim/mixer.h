@@ -91,6 +91,9 @@ class Mixer {
   // alone. Call after End; valid until the next call.
   absl::Span<const Source> sources(int bucket, int vector, Buffer self);
 
+  // The same by an exchange that is in flight, the age-th oldest. Call after Wait.
+  absl::Span<const Source> sources_in_flight(int age, int bucket, int vector, Buffer self);
+
   // End, then x <- W x for the bucket's only vector, in place.
   absl::Status Mix(int bucket, Buffer x);
 
@@ -130,6 +133,7 @@ class Mixer {
   Buffer Allocate();                                     // a whole layout of what is sent
   Buffer Incoming(int slot, int neighbour, int vector);  // allocated on first use
   Buffer Kept(int slot, int vector);                     // likewise
+  absl::Span<const Source> SourcesOf(int slot, int bucket, int vector, Buffer self);
   void AddGroupSources(int group_size, int slot, int bucket, int vector, Buffer self);
   void AddEdgeSources(absl::Span<const Edge> edges, int slot, int bucket, int vector, Buffer self);
   static absl::Status WaitFor(Flight* flight);

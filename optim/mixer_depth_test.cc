@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -143,6 +144,36 @@ TEST(Mixer, WhatHasArrivedIsState) {
             << name << ", depth " << depth << ", restart after " << after;
       }
     }
+  }
+}
+
+TEST(Mixer, ShowsOfWhatIsInFlightWhatItWillShowOnceThatHasEnded) {
+  for (const auto& [name, topology] : TestTopologies(4)) {
+    const auto body = [&, topology = topology](Communicator* comm) -> absl::Status {
+      const Layout layout = EvenLayout(1 << 20, DType::kF64);
+      Setting setting;
+      setting.topology = topology.get();
+      Mixer mixer(WorkerFor(setting, layout, comm), 1, DType::kF64, /*vectors=*/1, /*depth=*/3);
+      Arena x(layout.size, DType::kF64);
+      for (int round : {0, 1, 2}) RETURN_IF_ERROR(mixer.Begin(round, 0, {x.buffer()}));
+      RETURN_IF_ERROR(mixer.Quiesce());
+      std::vector<std::vector<Source>> in_flight;
+      for (int age : {0, 1, 2}) {
+        const auto sources = mixer.sources_in_flight(age, 0, 0, x.buffer());
+        in_flight.emplace_back(sources.begin(), sources.end());
+      }
+      for (int age : {0, 1, 2}) {
+        RETURN_IF_ERROR(mixer.End(0));
+        const auto ended = mixer.sources(0, 0, x.buffer());
+        EXPECT_EQ(in_flight[age].size(), ended.size());
+        for (size_t i = 0; i < ended.size(); ++i) {
+          EXPECT_EQ(in_flight[age][i].weight, ended[i].weight);
+          EXPECT_EQ(in_flight[age][i].values.data, ended[i].values.data);
+        }
+      }
+      return absl::OkStatus();
+    };
+    EXPECT_EQ(RunWorkers(4, 2, body), absl::OkStatus()) << name;
   }
 }
 

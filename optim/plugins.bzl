@@ -2,7 +2,13 @@
 
 ALGORITHM_PLUGINS = [
     "//optim/allreduce",
+    "//optim/d2",
     "//optim/gossip",
+    "//optim/gradient_tracking",
+    "//optim/local_sgd",
+    "//optim/qg_dsgdm",
+    "//optim/sgp",
+    "//optim/slowmo",
 ]
 
 OPTIMIZER_PLUGINS = [
