@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -143,6 +144,9 @@ int CodeOf(RunStatus status) {
 // Hands over to mpirun, which starts this program again once per worker.
 int StartProcesses(Arguments arguments, const BuiltInConfig& built_in,
                    const std::vector<std::string>& command_line) {
+  // For mpirun /proc/self/exe would be mpirun.
+  std::error_code not_a_link;
+  const auto real = std::filesystem::read_symlink(OwnProgram(), not_a_link);
   const auto command =
       MpirunCommand(FLAGS_np, FLAGS_hosts, not_a_link ? OwnProgram() : real.string(),
                     {command_line.begin() + 1, command_line.end()});
