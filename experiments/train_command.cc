@@ -103,8 +103,8 @@ absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend,
                                  const absl::StatusOr<LeadDirectory>& made, Stopper* stopper,
                                  const std::vector<std::string>& command_line) {
   Progress progress(stderr, isatty(STDERR_FILENO) != 0);
-  absl::StatusOr<const RunDirectory*> directory = made.status();
-  if (made.ok()) directory = made->get();
+  const auto directory = made.ok() ? absl::StatusOr<const RunDirectory*>(made->get())
+                                   : absl::StatusOr<const RunDirectory*>(made.status());
   RunOptions options;
   options.cores = Cores();
   options.timeline = FLAGS_timeline;
@@ -177,8 +177,12 @@ int RunArms(const std::vector<Job>& jobs, std::unique_ptr<Backend> backend,
       backend = *std::move(made);
     }
     const bool alone = backend->processes() == nullptr;
-    absl::StatusOr<LeadDirectory> directory = root.status();
-    if (root.ok()) directory = *root == nullptr ? nullptr : MakeDirectory((*root)->File(job.name));
+    absl::StatusOr<LeadDirectory> directory(nullptr);
+    if (!root.ok()) {
+      directory = root.status();
+    } else if (*root != nullptr) {
+      directory = MakeDirectory((*root)->File(job.name));
+    }
     const absl::StatusOr<RunResult> result =
         RunJob(job, backend.get(), directory, stopper, command_line);
     backend.reset();
