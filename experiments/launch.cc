@@ -1,9 +1,14 @@
 #include "experiments/launch.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "absl/strings/match.h"
@@ -69,10 +74,7 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(int np, const std::string
           absl::StrCat("--np=", np, " is more than the ", *slots, " slots of --hosts=", hosts));
     }
   }
-  // mpirun kills a second after it has asked to stop, too soon for a step and its records.
-  std::vector<std::string> command = {
-      "mpirun", "-np", absl::StrCat(np), "--bind-to", "none", "--mca", "odls_base_sigkill_timeout",
-      "120"};
+  std::vector<std::string> command = {"mpirun", "-np", absl::StrCat(np), "--bind-to", "none"};
   if (geteuid() == 0) command.push_back("--allow-run-as-root");
   if (hosts.empty()) {
     command.push_back("--oversubscribe");
@@ -96,14 +98,42 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(int np, const std::string
   return command;
 }
 
-absl::Status Execute(const std::vector<std::string>& command) {
+absl::StatusOr<int> RunProcesses(const std::vector<std::string>& command) {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  execvp(arguments[0], arguments.data());
-  return absl::UnavailableError(
-      absl::StrCat("cannot start ", command[0], ": ", strerror(errno),
-                   errno == ENOENT ? "; it comes with Open MPI (Debian: openmpi-bin)" : ""));
+  sigset_t signals, before;
+  sigemptyset(&signals);
+  for (int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, &before);
+  const pid_t child = fork();
+  if (child == 0) {
+    setpgid(0, 0);                     // the terminal's Ctrl-C comes to us alone
+    prctl(PR_SET_PDEATHSIG, SIGTERM);  // and nothing outlives us
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    execvp(arguments[0], arguments.data());
+    std::fprintf(stderr, "starling: cannot start %s: %s%s\n", arguments[0], strerror(errno),
+                 errno == ENOENT ? "; it comes with Open MPI (Debian: openmpi-bin)" : "");
+    _exit(1);
+  }
+  if (child < 0) {
+    return absl::UnavailableError(absl::StrCat("cannot start a process: ", strerror(errno)));
+  }
+  int stops = 0, status = 0;
+  while (true) {
+    int received = 0;
+    sigwait(&signals, &received);
+    if (received == SIGCHLD) {
+      if (waitpid(child, &status, WNOHANG) != child) continue;
+      pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    if (received == SIGUSR1) {
+      kill(child, SIGUSR1);
+    } else {
+      kill(child, ++stops == 1 ? SIGUSR2 : SIGTERM);
+    }
+  }
 }
 
 }  // namespace starling

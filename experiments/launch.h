@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "comm/launch_environment.h"
 
 namespace starling {
@@ -25,8 +25,11 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(int np, const std::string
                                                        const std::string& program,
                                                        const std::vector<std::string>& args);
 
-// Replaces this process by `command`; returns only if that fails.
-absl::Status Execute(const std::vector<std::string>& command);
+// Runs `command`, which MpirunCommand made, and returns its exit code. Asks it to stop as the
+// signals of this process ask: SIGINT, SIGTERM or SIGUSR2 once has all workers finish their step
+// (mpirun passes SIGUSR2 on; after a SIGTERM it would kill within a second), twice ends it; SIGUSR1
+// is passed on. UNAVAILABLE if it cannot be started.
+absl::StatusOr<int> RunProcesses(const std::vector<std::string>& command);
 
 }  // namespace starling
 

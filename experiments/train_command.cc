@@ -155,7 +155,9 @@ int StartProcesses(Arguments arguments, const BuiltInConfig& built_in,
   arguments.set.push_back(command->back().substr(std::string("--set=").size()));
   const auto prepared = Prepare(arguments, built_in);
   if (!prepared.ok()) return Complain(prepared.status());
-  return FLAGS_dry_run ? DryRun(prepared->jobs) : Complain(Execute(*command));
+  if (FLAGS_dry_run) return DryRun(prepared->jobs);
+  const auto code = RunProcesses(*command);
+  return code.ok() ? *code : Complain(code.status());
 }
 
 // Runs all arms; one that fails does not keep the next from running.
