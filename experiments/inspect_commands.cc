@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "core/config/resolve.h"
 #include "core/config/text.h"
 #include "core/cpu_level.h"
@@ -23,6 +24,7 @@
 #include "core/status.h"
 #include "experiments/columns.h"
 #include "experiments/experiment.pb.h"
+#include "experiments/launch.h"
 #include "gflags/gflags.h"
 #include "models/versions.h"
 #include "topology/describe.h"
@@ -182,6 +184,20 @@ int DescribeCommand(const Arguments& arguments) {
   return described.ok() ? 0 : Complain(described.message());
 }
 
+namespace {
+
+// Where the shell would find `program`; empty: nowhere.
+std::string InPath(absl::string_view program) {
+  const char* path = std::getenv("PATH");
+  for (const absl::string_view folder : absl::StrSplit(path == nullptr ? "" : path, ':')) {
+    const std::string candidate = absl::StrCat(folder, "/", program);
+    if (access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return "";
+}
+
+}  // namespace
+
 const Verb& DoctorVerb() {
   static const Verb* verb = new Verb{
       "doctor", "doctor", "print what is compiled in and what this machine offers", {"cpu"}};
@@ -221,6 +237,15 @@ int DoctorCommand(const Arguments& arguments) {
       Row(absl::StrCat("backend ", backend), "no such plug-in is linked");
     }
   }
+  std::printf("launching\n");
+  const std::string mpirun = InPath("mpirun"), srun = InPath("srun");
+  Row("mpirun", mpirun.empty() ? "not found; --np needs it: apt-get install openmpi-bin" : mpirun);
+  Row("srun", srun.empty() ? "not found" : srun + " (srun --mpi=pmix starts workers)");
+  const auto& launch = Launch();
+  Row("started by", !launch.ok() ? std::string(launch.status().message())
+                    : launch->launcher.empty()
+                        ? "hand"
+                        : absl::StrCat(launch->launcher, ", as process ", launch->rank));
   std::printf("data\n");
   const char* data = std::getenv("STARLING_DATA");
   Row("STARLING_DATA", data == nullptr ? "not set" : data);

@@ -69,9 +69,6 @@ class Slurm(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, "processes are left")
 
     def test_the_script_trains_to_the_same_bits_as_threads(self):
-        usage = starling.run("train", "--help", binary=starling.LIGHT_BINARY)
-        if "--np" not in usage.out:
-            self.skipTest("this build trains in one process only")
         directory = starling.scratch()
         config = starling.write(starling.QUADRATIC)
         result = with_slurm(
