@@ -19,6 +19,7 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/empty.pb.h"
 #include "gtest/gtest.h"
+#include "models/quadratic/quadratic.pb.h"
 #include "optim/algorithm_base.h"
 
 namespace starling {
@@ -27,6 +28,7 @@ namespace {
 using ::google::protobuf::Empty;
 using ::testing::ElementsAre;
 using ::testing::Eq;
+using ::testing::HasSubstr;
 using ::testing::Optional;
 
 // What worker 1 was told and handed, step by step.
@@ -72,6 +74,21 @@ class Probe final : public AlgorithmBase {
 };
 STARLING_REGISTER_PLUGIN(Algorithm, Probe, Empty, PluginFacts{"probe", "for tests"});
 
+// The model quadratic; that of worker 2 is cut into other tensors.
+class OddModel final {
+ public:
+  static absl::StatusOr<std::unique_ptr<Model>> Create(const Empty&,
+                                                       const Model::Context& context) {
+    QuadraticConfig config;
+    config.set_tensors(context.worker == 2 ? 4 : 5);
+    PluginRef ref;
+    ref.set_name("quadratic");
+    ref.mutable_config()->PackFrom(config);
+    return Registry<Model>::Global().Create(ref, context);
+  }
+};
+STARLING_REGISTER_PLUGIN(Model, OddModel, Empty, PluginFacts{"odd_model", "for tests"});
+
 struct Trained {
   std::vector<TrainedState> states;  // by worker
   RunResult result;
@@ -79,7 +96,7 @@ struct Trained {
 };
 
 // Trains three workers with these fields set as by --set.
-Trained Train(const std::vector<std::string>& set) {
+absl::StatusOr<Trained> TryTrain(const std::vector<std::string>& set) {
   Experiment config;
   TextLocations locations;
   std::vector<std::string> notes;
@@ -104,7 +121,7 @@ Trained Train(const std::vector<std::string>& set) {
   Trained trained;
   trained.states.resize(3);
   seen = Seen();
-  CHECK_OK((*backend)->Run([&](Communicator* comm) -> absl::Status {
+  RETURN_IF_ERROR((*backend)->Run([&](Communicator* comm) -> absl::Status {
     Trainer trainer(plan->get(), comm, &monitor);
     ASSIGN_OR_RETURN(trained.states[comm->rank()], trainer.Run());
     return absl::OkStatus();
@@ -112,6 +129,12 @@ Trained Train(const std::vector<std::string>& set) {
   trained.result = monitor.Result();
   trained.seen = seen;
   return trained;
+}
+
+Trained Train(const std::vector<std::string>& set) {
+  auto trained = TryTrain(set);
+  CHECK_OK(trained);
+  return *std::move(trained);
 }
 
 double Norm(const std::vector<double>& values) {
@@ -131,6 +154,14 @@ TEST(TrainerTest, OutcomeIsTheSameOnAllWorkers) {
     EXPECT_EQ(state.test.loss, trained.states[0].test.loss);
     EXPECT_EQ(state.test.worker_loss, trained.states[0].test.worker_loss);
   }
+}
+
+TEST(TrainerTest, ADisagreementAboutTheModelIsNamed) {
+  const absl::Status status = TryTrain({"model={name:\"odd_model\"}"}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("the workers' models differ: parameter 1 in backward order of worker 2 is "
+                        "not that of worker 0; here it is \"x1\" with "));
 }
 
 TEST(TrainerTest, TwoMicroBatchesOfAnObjectiveWithoutNoiseAreOneBatch) {
