@@ -69,6 +69,11 @@ void ProcessGroup::WatchFailure(std::function<void()> failed) {
   if (failure_ && aborted()) failure_();
 }
 
+bool ProcessGroup::lead_is_lost() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return lead_is_lost_;
+}
+
 absl::Status ProcessGroup::reason() {
   std::lock_guard<std::mutex> lock(mutex_);
   return reason_.value_or(absl::OkStatus());
@@ -77,6 +82,10 @@ absl::Status ProcessGroup::reason() {
 void ProcessGroup::OnLost(int process, const std::string& who) {
   const absl::Status reason = absl::UnavailableError(
       absl::StrCat("worker ", process, " (", who, ") has died: it was killed or crashed"));
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    lead_is_lost_ |= process == 0;
+  }
   OnAbort(reason);
   OnEnd(process, reason);
 }
@@ -117,7 +126,7 @@ absl::Status ProcessGroup::Finish(const absl::Status& own) {
     lock.unlock();
     channel_->Send(0, Encode(kEnd, own));
     lock.lock();
-    wait_for([&] { return result_.has_value(); });
+    wait_for([&] { return result_.has_value() || ended_[0]; });  // a lead that is lost tells nobody
     if (!result_) result_ = !own.ok() && !absl::IsAborted(own) ? own : reason_;
     return *result_;
   }

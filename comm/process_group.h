@@ -44,6 +44,9 @@ class ProcessGroup {
   // if it has one. Null: nobody is.
   void WatchFailure(std::function<void()> failed);
 
+  // Whether process 0 has died.
+  bool lead_is_lost();
+
   // The reason to end, or OK.
   absl::Status reason();
 
@@ -70,10 +73,11 @@ class ProcessGroup {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<absl::Status> reason_;          // to end
-  std::vector<bool> ended_;                     // by process; the lead's
-  std::vector<absl::Status> errors_;            // in order of arrival; the lead's
-  std::optional<absl::Status> result_;          // of all
+  std::optional<absl::Status> reason_;  // to end
+  std::vector<bool> ended_;             // by process; elsewhere only: the lead is lost
+  std::vector<absl::Status> errors_;    // in order of arrival; the lead's
+  std::optional<absl::Status> result_;  // of all
+  bool lead_is_lost_ = false;
   absl::Time failed_ = absl::InfiniteFuture();  // when reason_ came
 
   std::mutex failure_mutex_;  // held while it is called

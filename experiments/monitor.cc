@@ -53,10 +53,22 @@ Monitor::Monitor(const Plan* plan, Progress* progress,
       times_(plan->config.workers()) {
   if (options_.group == nullptr) return;
   options_.group->Listen([this](int from, const std::string& bytes) { OnMessage(from, bytes); });
+  TellDirectory();
   options_.group->WatchFailure([this] {
-    if (leads() && options_.failed) options_.failed(options_.group->reason());
+    if (options_.failed) {
+      const bool speaks = options_.group->process() == 1 && options_.group->lead_is_lost();
+      std::lock_guard<std::mutex> lock(mutex_);
+      options_.failed(options_.group->reason(), speaks ? lead_directory_ : "");
+    }
     stop_.Release();
   });
+}
+
+void Monitor::TellDirectory() {
+  if (options_.group == nullptr || !leads()) return;
+  RunMessage message;
+  message.set_run_directory(options_.directory);
+  options_.group->TellAll(message.SerializeAsString());
 }
 
 Monitor::~Monitor() {
@@ -116,6 +128,11 @@ void Monitor::OnMessage(int from, const std::string& bytes) {
       return times_.SetTotals(
           message.totals().worker(),
           {{bytes.begin(), bytes.end()}, message.totals().communication_seconds()});
+    }
+    case RunMessage::kRunDirectory: {
+      std::lock_guard<std::mutex> lock(mutex_);
+      lead_directory_ = message.run_directory();
+      return;
     }
     case RunMessage::kTrace:
       if (options_.timeline) options_.timeline(message.trace());

@@ -65,8 +65,11 @@ struct RunResult {
 struct MonitorOptions {
   ProcessGroup* group = nullptr;  // not owned; null: the run is this process
   std::function<void(const std::string& page)> publish_page;  // of a hang; in the lead only
-  // Called in the lead as soon as it is known that the run has failed, before it ends.
-  std::function<void(const absl::Status& reason)> failed;
+  std::string directory;  // the run's, in the lead: told to all others
+
+  // Called as soon as this process knows that the run has failed, before it ends. `orphan`: the
+  // run's directory if the lead has died and this process is to say so there; else empty.
+  std::function<void(const absl::Status& reason, const std::string& orphan)> failed;
   Recorder::TraceSink timeline;  // in the lead: gets the events; elsewhere: anything, to have them
 };
 
@@ -116,6 +119,7 @@ class Monitor {
   };
 
   bool leads() const { return options_.group == nullptr || options_.group->process() == 0; }
+  void TellDirectory();
   void OnMessage(int from, const std::string& bytes);
   absl::Status CompleteStep(int64_t step);  // all workers have reported it
   absl::Status EmitWindow();                // and begins the next one
@@ -141,6 +145,7 @@ class Monitor {
   int diverged_worker_ = -1;
   int64_t diverged_step_ = 0;
   double diverged_loss_ = 0;
+  std::string lead_directory_;
   absl::Status remote_error_;  // of recording what another process has reported
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <mutex>
 #include <set>
 #include <utility>
 
@@ -141,7 +142,13 @@ int Complain(const absl::Status& status) {
   const bool lead_is_gone = absl::StrContains(status.message(), "worker 0 (") ||
                             absl::StrContains(status.message(), "cannot reach process 0");
   if (!IsLead() && !lead_is_gone) return ExitCode(status);
-  std::fprintf(stderr, "starling: %s\n", std::string(status.message()).c_str());
+  static std::mutex mutex;
+  static auto* const said = new std::string;
+  std::lock_guard<std::mutex> lock(mutex);
+  if (*said != status.message()) {
+    *said = std::string(status.message());
+    std::fprintf(stderr, "starling: %s\n", said->c_str());
+  }
   return ExitCode(status);
 }
 

@@ -43,8 +43,8 @@ struct Prepared {
 // be read.
 absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig& built_in);
 
-// Prints the error for the user; returns the exit code: 2 for wrong usage, 1 for a machine that
-// refuses.
+// Prints the error for the user, unless it is the one that was printed last; returns the exit
+// code: 2 for wrong usage, 1 for a machine that refuses. Thread-safe.
 int Complain(const absl::Status& status);
 
 }  // namespace starling

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "core/config/text.h"
 #include "core/cpu_level.h"
 #include "core/registry.h"
+#include "core/run/file_io.h"
 #include "core/run/manifest.h"
 #include "core/run/trace_file.h"
 #include "core/status.h"
@@ -117,7 +119,20 @@ absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* d
   MonitorOptions monitor;
   monitor.group = group;
   if (options.timeline) monitor.timeline = [](std::string) {};
-  if (directory == nullptr) return monitor;
+  if (directory == nullptr) {
+    monitor.failed = [&plan, failed = options.failed](const absl::Status& reason,
+                                                      const std::string& orphan) {
+      if (failed) failed(reason);
+      if (orphan.empty()) return;
+      // Where machines share the directory; elsewhere there is nobody left to say it.
+      absl::Status written = WriteFileAtomically(absl::StrCat(orphan, "/summary.json"),
+                                                 SummaryJson(plan.config, Failed(reason)));
+      written.Update(WriteFileAtomically(absl::StrCat(orphan, "/STATUS"), "failed\n"));
+      if (!written.ok()) LOG(WARNING) << written.message();
+    };
+    return monitor;
+  }
+  monitor.directory = std::filesystem::absolute(directory->path()).string();
   if (options.timeline) {
     ASSIGN_OR_RETURN(*timeline, TraceFile::Create(directory->File("trace.json"), kTimelineBytes));
     monitor.timeline = [file = timeline->get()](std::string events) { file->Append(events); };
@@ -129,7 +144,9 @@ absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* d
     if (!written.ok()) LOG(WARNING) << written.message();
   };
   // A launcher may leave a second only between a peer's death and ours.
-  monitor.failed = [&plan, directory](const absl::Status& reason) {
+  monitor.failed = [&plan, directory, failed = options.failed](const absl::Status& reason,
+                                                               const std::string&) {
+    if (failed) failed(reason);
     const absl::Status written = WriteEnd(plan.config, Failed(reason), *directory);
     if (!written.ok()) LOG(WARNING) << written.message();
   };

@@ -24,6 +24,10 @@ struct RunOptions {
   bool dirty = false;
   Progress* progress = nullptr;  // not owned
 
+  // Called once, where a run of several processes fails, as soon as this process knows why: before
+  // that is recorded and long before RunTraining returns, which a launcher may not let it.
+  std::function<void(const absl::Status& reason)> failed;
+
   // Called with the run's monitor before training and with null after it, so that someone can
   // stop the run meanwhile.
   std::function<void(Monitor*)> watch;

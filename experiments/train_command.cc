@@ -42,9 +42,16 @@ class Stopper {
     directory_ = directory;
     if (requested_ && monitor_ != nullptr) monitor_->RequestStop();
   }
+  // The run has failed. A launcher answers that with signals, which are nobody's wish.
+  void Failed() {
+    std::lock_guard<std::mutex> lock(word_mutex_);
+    failed_ = true;
+  }
   void First() {
     std::lock_guard<std::mutex> lock(mutex_);
     requested_ = true;
+    std::lock_guard<std::mutex> word_lock(word_mutex_);
+    if (failed_) return;
     if (IsLead()) std::fprintf(stderr, "\nstopping after this step; once more to stop now\n");
     if (monitor_ == nullptr) return;
     // Said already now: a launcher that passes the signal on may kill a second later.
@@ -57,7 +64,8 @@ class Stopper {
   }
   void Second() {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (directory_ != nullptr) {
+    std::lock_guard<std::mutex> word_lock(word_mutex_);
+    if (directory_ != nullptr && !failed_) {
       // Every record was flushed when it was made; only the word is missing.
       (void)directory_->SetStatus(RunStatus::kInterrupted);
     }
@@ -69,6 +77,8 @@ class Stopper {
   }
 
  private:
+  std::mutex word_mutex_;  // held while "interrupted" is written
+  bool failed_ = false;
   mutable std::mutex mutex_;
   Monitor* monitor_ = nullptr;
   const RunDirectory* directory_ = nullptr;
@@ -112,6 +122,10 @@ absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend,
   options.commit = BuildCommit();
   options.dirty = BuildIsDirty();
   options.progress = &progress;
+  options.failed = [stopper](const absl::Status& reason) {
+    stopper->Failed();
+    Complain(reason);
+  };
   options.watch = [&](Monitor* monitor) {
     stopper->Watch(monitor, monitor == nullptr ? nullptr : *directory);
   };
