@@ -19,7 +19,6 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/empty.pb.h"
 #include "gtest/gtest.h"
-#include "models/quadratic/quadratic.pb.h"
 #include "optim/algorithm_base.h"
 
 namespace starling {
@@ -79,12 +78,12 @@ class OddModel final {
  public:
   static absl::StatusOr<std::unique_ptr<Model>> Create(const Empty&,
                                                        const Model::Context& context) {
-    QuadraticConfig config;
-    config.set_tensors(context.worker == 2 ? 4 : 5);
-    PluginRef ref;
-    ref.set_name("quadratic");
-    ref.mutable_config()->PackFrom(config);
-    return Registry<Model>::Global().Create(ref, context);
+    Experiment config;
+    TextLocations locations;
+    RETURN_IF_ERROR(ParseText(absl::StrCat("model { name: \"quadratic\" config { tensors: ",
+                                           context.worker == 2 ? 4 : 5, " } }"),
+                              "test", &config, &locations));
+    return Registry<Model>::Global().Create(config.model(), context);
   }
 };
 STARLING_REGISTER_PLUGIN(Model, OddModel, Empty, PluginFacts{"odd_model", "for tests"});
