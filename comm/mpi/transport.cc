@@ -18,15 +18,27 @@ namespace {
 
 constexpr int64_t kPieceBytes = 1 << 30;  // MPI counts in int
 
-// How long a thread that waits keeps asking before it sleeps in between: long enough for a message
-// on its way, short enough not to take a core from who computes.
-constexpr auto kSpin = std::chrono::microseconds(200);
-constexpr int64_t kNapNanoseconds = 20'000;
-constexpr int64_t kProgressNanoseconds = 50'000;
+// Asking MPI takes a microsecond, waking up to do so twenty: every nap takes that from who computes
+// on the same core. So who has waited long naps long: a thread that waits, a tenth of what it has
+// waited so far (below the shortest it only yields); the one that makes progress while its worker
+// computes, as long as nothing has happened.
+constexpr int64_t kShortestNap = 20'000;          // nanoseconds
+constexpr int64_t kLongestNap = 200'000;          // of who waits
+constexpr int64_t kShortestProgressNap = 50'000;  // while others compute
+constexpr int64_t kLongestProgressNap = 500'000;
 
 void Nap(int64_t nanoseconds) {
   const timespec nap{0, nanoseconds};
   nanosleep(&nap, nullptr);
+}
+
+void NapOrYield(std::chrono::steady_clock::time_point since) {
+  const int64_t waited = std::chrono::nanoseconds(std::chrono::steady_clock::now() - since).count();
+  if (waited < 10 * kShortestNap) {
+    sched_yield();
+  } else {
+    Nap(std::min(waited / 10, kLongestNap));
+  }
 }
 
 int64_t Pieces(int64_t bytes) {
@@ -98,14 +110,16 @@ void MpiTransport::PostHeaderReceive(int slot) {
         "MPI_Irecv");
 }
 
-bool MpiTransport::pending() const { return requests_.size() > kHeaders || posted_receives_ > 0; }
+bool MpiTransport::pending() const {
+  return requests_.size() > kHeaders || posted_receives_ > 0 || others_ > 0;
+}
 
 void MpiTransport::Post(const std::shared_ptr<Exchanging>& exchange) {
   std::unique_lock<std::mutex> lock(mutex_);
   for (size_t i = 0; i < exchange->receives.size(); ++i) PostReceive(exchange, static_cast<int>(i));
   for (size_t i = 0; i < exchange->sends.size(); ++i) PostSend(exchange, static_cast<int>(i));
   exchange->posting = false;
-  posted_.notify_all();
+  WakeProgress();
 }
 
 void MpiTransport::PostSend(const std::shared_ptr<Exchanging>& exchange, int index) {
@@ -241,15 +255,15 @@ void MpiTransport::Finish(Operation* operation) {
   if (last) AllDone(exchange);
 }
 
-void MpiTransport::Progress() {
-  if (aborted_) return;
+bool MpiTransport::Progress() {
+  if (aborted_) return false;
   const int count = static_cast<int>(requests_.size());
   done_indices_.resize(count);
   done_statuses_.resize(count);
   int done = 0;
   Check(MPI_Testsome(count, requests_.data(), &done, done_indices_.data(), done_statuses_.data()),
         "MPI_Testsome");
-  if (aborted_ || done == MPI_UNDEFINED || done == 0) return;
+  if (aborted_ || done == MPI_UNDEFINED || done == 0) return false;
   // First the headers: they may add requests at the end, but move none.
   for (int i = 0; i < done; ++i) {
     const int at = done_indices_[i];
@@ -267,6 +281,7 @@ void MpiTransport::Progress() {
     requests_[at] = requests_.back();
     requests_.pop_back();
   }
+  return true;
 }
 
 void MpiTransport::CallCompleted(std::unique_lock<std::mutex>* lock) {
@@ -298,14 +313,11 @@ absl::Status MpiTransport::Wait(const Exchanging& exchange) {
     CallCompleted(&lock);
     if (exchange.open == 0 || aborted_ || exchange.overdue()) break;
     lock.unlock();
-    if (std::chrono::steady_clock::now() - begin < kSpin) {
-      sched_yield();
-    } else {
-      Nap(kNapNanoseconds);
-    }
+    NapOrYield(begin);
     lock.lock();
   }
-  if (--waiting_ == 0) posted_.notify_all();
+  --waiting_;
+  WakeProgress();
   if (exchange.open == 0) return exchange.Result();
   if (aborted_) return absl::AbortedError(*aborted_);
   return exchange.TimedOut();
@@ -317,6 +329,7 @@ std::string MpiTransport::Missing(const Exchanging& exchange) {
 }
 
 void MpiTransport::Cancel(const std::shared_ptr<Exchanging>& exchange) {
+  const auto begin = std::chrono::steady_clock::now();
   std::unique_lock<std::mutex> lock(mutex_);
   exchange->cancelled = true;
   if (exchange->open > 0) {
@@ -336,7 +349,7 @@ void MpiTransport::Cancel(const std::shared_ptr<Exchanging>& exchange) {
     // The buffers go, so MPI must not be called any more.
     if (exchange->overdue()) aborted_ = std::string(exchange->TimedOut().message());
     lock.unlock();
-    Nap(kNapNanoseconds);
+    NapOrYield(begin);
     lock.lock();
   }
 }
@@ -344,7 +357,7 @@ void MpiTransport::Cancel(const std::shared_ptr<Exchanging>& exchange) {
 void MpiTransport::AddOther(int change) {
   std::lock_guard<std::mutex> lock(mutex_);
   others_ += change;
-  posted_.notify_all();
+  WakeProgress();
 }
 
 std::optional<std::string> MpiTransport::aborted() {
@@ -357,18 +370,31 @@ void MpiTransport::Abort(const absl::Status& reason) {
   if (!aborted_) aborted_ = std::string(reason.message());
 }
 
+bool MpiTransport::needs_progress() const { return waiting_ == 0 && pending() && !aborted_; }
+
+void MpiTransport::WakeProgress() {
+  if (asleep_ && needs_progress()) posted_.notify_all();
+}
+
 void MpiTransport::ProgressLoop() {
   prctl(PR_SET_TIMERSLACK, 1000);  // of sleeping: 1 us instead of 50
+  int64_t nap = kShortestProgressNap;
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stop_) {
-    if (waiting_ > 0 || !pending() || aborted_) {
-      posted_.wait_for(lock, std::chrono::milliseconds(20));
+    if (needs_progress()) {
+      nap = Progress() ? kShortestProgressNap : std::min(2 * nap, kLongestProgressNap);
+      CallCompleted(&lock);
+    } else if (nap < kLongestProgressNap) {
+      nap *= 2;  // a worker that exchanges again and again need not wake this thread each time
+    } else {
+      asleep_ = true;
+      posted_.wait(lock, [this] { return stop_ || needs_progress(); });
+      asleep_ = false;
+      nap = kShortestProgressNap;
       continue;
     }
-    Progress();
-    CallCompleted(&lock);
     lock.unlock();
-    Nap(kProgressNanoseconds);
+    Nap(nap);
     lock.lock();
   }
 }

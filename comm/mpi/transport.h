@@ -100,7 +100,7 @@ class MpiTransport {
   };
 
   // All with mutex_ held.
-  void Progress();
+  bool Progress();  // whether a request was done
   void PostHeaderReceive(int slot);
   void PostSend(const std::shared_ptr<Exchanging>& exchange, int index);
   void PostReceive(const std::shared_ptr<Exchanging>& exchange, int index);
@@ -110,6 +110,8 @@ class MpiTransport {
   void AllDone(const std::shared_ptr<Exchanging>& exchange);
   void Check(int result, const char* what);
   bool pending() const;
+  bool needs_progress() const;  // of the thread
+  void WakeProgress();
 
   void CallCompleted(std::unique_lock<std::mutex>* lock);
   void ProgressLoop();
@@ -133,6 +135,7 @@ class MpiTransport {
 
   std::atomic<int> waiting_{0};  // threads that make progress themselves
   std::condition_variable posted_;
+  bool asleep_ = false;  // the thread is, until posted_
   bool stop_ = false;
   std::thread thread_;
 };
