@@ -138,9 +138,9 @@ absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* d
     monitor.timeline = [file = timeline->get()](std::string events) { file->Append(events); };
   }
   monitor.publish_page = [directory, progress = options.progress](const std::string& page) {
+    const absl::Status written = directory->Write(kHangReport, page);
     progress->Finish();
     std::fprintf(stderr, "%s", page.c_str());
-    const absl::Status written = directory->Write(kHangReport, page);
     if (!written.ok()) LOG(WARNING) << written.message();
   };
   // A launcher may leave a second only between a peer's death and ours.

@@ -19,11 +19,11 @@ namespace {
 constexpr int64_t kPieceBytes = 1 << 30;  // MPI counts in int
 
 // Asking MPI takes a microsecond, waking up to do so twenty: every nap takes that from who computes
-// on the same core. So who has waited long naps long: a thread that waits, a tenth of what it has
-// waited so far (below the shortest it only yields); the one that makes progress while its worker
-// computes, as long as nothing has happened.
-constexpr int64_t kShortestNap = 20'000;          // nanoseconds
-constexpr int64_t kLongestNap = 200'000;          // of who waits
+// on the same core. A thread that waits only yields at first, for a message on its way, and then
+// takes short naps; the one that makes progress while its worker computes naps the longer, the
+// longer nothing has happened.
+constexpr auto kYielding = std::chrono::microseconds(200);
+constexpr int64_t kNap = 20'000;                  // nanoseconds
 constexpr int64_t kShortestProgressNap = 50'000;  // while others compute
 constexpr int64_t kLongestProgressNap = 500'000;
 
@@ -33,11 +33,10 @@ void Nap(int64_t nanoseconds) {
 }
 
 void NapOrYield(std::chrono::steady_clock::time_point since) {
-  const int64_t waited = std::chrono::nanoseconds(std::chrono::steady_clock::now() - since).count();
-  if (waited < 10 * kShortestNap) {
+  if (std::chrono::steady_clock::now() - since < kYielding) {
     sched_yield();
   } else {
-    Nap(std::min(waited / 10, kLongestNap));
+    Nap(kNap);
   }
 }
 
