@@ -33,7 +33,10 @@ class Log {
               Add(std::to_string(from) + ":" + message.substr(0, 20));
             },
             [this](int process, std::string who) {
-              who_ = who;
+              {
+                std::lock_guard<std::mutex> lock(mutex_);
+                who_ = who;
+              }
               Add("lost " + std::to_string(process));
             }};
   }

@@ -82,9 +82,13 @@ class TwoLevelWork final : public Work {
   }
 
   absl::Status Start() {
-    moving_ = true;
-    RETURN_IF_ERROR(Enter(kReduceInside));
-    again_ = true;
+    moving_ = again_ = true;  // before anybody else knows of this
+    const absl::Status entered = Enter(kReduceInside);
+    if (!entered.ok()) {
+      std::lock_guard<std::mutex> lock(mutex_);
+      moving_ = false;
+      return entered;
+    }
     Move();
     return absl::OkStatus();  // what became of later phases is told by Wait
   }
