@@ -56,6 +56,13 @@ class RecordedWork final : public Work {
 
 }  // namespace
 
+size_t MessageKeyHash::operator()(const MessageKey& key) const {
+  uint64_t hash = static_cast<uint64_t>(key.round) * 0x9e3779b97f4a7c15;
+  hash ^=
+      static_cast<uint64_t>(key.bucket) << 32 | static_cast<uint64_t>(key.stream) << 16 | key.part;
+  return hash * 0xbf58476d1ce4e5b9 >> 7;
+}
+
 std::string ToString(const MessageKey& key) {
   return absl::StrCat("stream ", key.stream, ", round ", key.round, ", bucket ", key.bucket,
                       ", part ", key.part);

@@ -2,6 +2,7 @@
 #ifndef COMM_MESSAGE_H_
 #define COMM_MESSAGE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -21,6 +22,11 @@ struct MessageKey {
 inline bool operator==(const MessageKey& a, const MessageKey& b) {
   return a.stream == b.stream && a.round == b.round && a.bucket == b.bucket && a.part == b.part;
 }
+
+// For unordered containers.
+struct MessageKeyHash {
+  size_t operator()(const MessageKey& key) const;
+};
 
 // "stream 1, round 7, bucket 0, part 2".
 std::string ToString(const MessageKey& key);

@@ -50,13 +50,6 @@ int PieceBytes(int64_t bytes, int64_t piece) {
 
 }  // namespace
 
-size_t MpiTransport::KeyHash::operator()(const MessageKey& key) const {
-  uint64_t hash = static_cast<uint64_t>(key.round) * 0x9e3779b97f4a7c15;
-  hash ^=
-      static_cast<uint64_t>(key.bucket) << 32 | static_cast<uint64_t>(key.stream) << 16 | key.part;
-  return hash * 0xbf58476d1ce4e5b9 >> 7;
-}
-
 MpiTransport::MpiTransport(MPI_Comm world)
     : slots_(kHeaders), requests_(kHeaders), operations_(kHeaders) {
   MPI_Comm_dup(world, &headers_);

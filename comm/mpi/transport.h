@@ -95,9 +95,6 @@ class MpiTransport {
     std::shared_ptr<Exchanging> exchange;
     int index;
   };
-  struct KeyHash {
-    size_t operator()(const MessageKey& key) const;
-  };
 
   // All with mutex_ held.
   bool Progress();  // whether a request was done
@@ -126,8 +123,8 @@ class MpiTransport {
   std::vector<Operation> operations_;  // parallel
   std::vector<int> done_indices_;
   std::vector<MPI_Status> done_statuses_;
-  std::unordered_map<MessageKey, std::list<Waiter>, KeyHash> receives_;
-  std::unordered_map<MessageKey, std::list<Arrived>, KeyHash> arrived_;
+  std::unordered_map<MessageKey, std::list<Waiter>, MessageKeyHash> receives_;
+  std::unordered_map<MessageKey, std::list<Arrived>, MessageKeyHash> arrived_;
   int64_t posted_receives_ = 0;                         // in receives_
   int others_ = 0;                                      // requests that somebody else looks after
   std::vector<std::shared_ptr<Exchanging>> completed_;  // their callers are still to be told

@@ -21,13 +21,6 @@ void ComputeSlots::Release() {
   available_.notify_one();
 }
 
-size_t Mailbox::KeyHash::operator()(const MessageKey& key) const {
-  uint64_t hash = static_cast<uint64_t>(key.round) * 0x9e3779b97f4a7c15;
-  hash ^=
-      static_cast<uint64_t>(key.bucket) << 32 | static_cast<uint64_t>(key.stream) << 16 | key.part;
-  return hash * 0xbf58476d1ce4e5b9 >> 7;
-}
-
 void Mailbox::Post(const std::shared_ptr<Exchanging>& exchange) {
   std::vector<Match> matches;
   std::unique_lock<std::mutex> lock(mutex_);

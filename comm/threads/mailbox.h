@@ -63,9 +63,6 @@ class Mailbox {
   void Abort(const absl::Status& reason);
 
  private:
-  struct KeyHash {
-    size_t operator()(const MessageKey& key) const;
-  };
   struct Waiter {
     std::shared_ptr<Exchanging> exchange;
     int index;  // of the send or the receive
@@ -74,7 +71,7 @@ class Mailbox {
   struct Waiting {
     std::list<Waiter> sends, receives;
   };
-  using Box = std::unordered_map<MessageKey, Waiting, KeyHash>;
+  using Box = std::unordered_map<MessageKey, Waiting, MessageKeyHash>;
 
   struct Match {
     std::shared_ptr<Exchanging> sender, receiver;
