@@ -42,7 +42,8 @@ struct Batch {
 Buffer ReserveField(Batch* batch, int index, int64_t size, absl::Span<const int64_t> shape,
                     DType type);
 
-// Shape and meaning of one field, without the batch axis.
+// Shape and meaning of one field, without the batch axis. A -1 in a shape stands for a length that
+// differs from batch to batch (sequences padded to the longest of them).
 struct FieldSpec {
   std::string name;  // "image", "label"
   std::vector<int64_t> shape;
@@ -52,6 +53,7 @@ struct FieldSpec {
 struct DataSpec {
   std::vector<FieldSpec> fields;  // classification: {"image", [C, H, W], F32}, {"label", [], I64}
   int64_t classes = 0;            // 0: no classification
+  int64_t vocabulary = 0;         // token ids are below it; 0: the data are no tokens
 };
 
 class Dataset {

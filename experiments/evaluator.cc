@@ -81,7 +81,7 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
 
   RETURN_IF_ERROR(model_->Bind(own_.buffer(), Buffer()));
   ASSIGN_OR_RETURN(const MetricSums own, EvaluateRange(split, 0, size));
-  const double own_size = static_cast<double>(std::max<int64_t>(own.examples, 1));
+  const double own_size = static_cast<double>(std::max<int64_t>(own.targets, 1));
   Evaluation evaluation;
   ASSIGN_OR_RETURN(evaluation.worker_loss, Gather(own.loss / own_size));
   const bool classifies = dataset_->spec().classes > 0;
@@ -92,7 +92,7 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
   RETURN_IF_ERROR(model_->Bind(average_.buffer(), Buffer()));
   ASSIGN_OR_RETURN(const MetricSums share,
                    EvaluateRange(split, size * rank / workers, size * (rank + 1) / workers));
-  double sums[3] = {share.loss, share.correct, static_cast<double>(share.examples)};
+  double sums[3] = {share.loss, share.correct, static_cast<double>(share.targets)};
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(sums))));
   evaluation.loss = sums[0] / std::max(sums[2], 1.0);
   if (classifies) evaluation.accuracy = sums[1] / std::max(sums[2], 1.0);

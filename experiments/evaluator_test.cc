@@ -96,7 +96,7 @@ class Linear final : public Model {
       sums->loss += x[0] * static_cast<double>(id) + x[1];
       sums->correct += static_cast<double>(id) < 100 * x[0];
     }
-    sums->examples += batch.size;
+    sums->targets += batch.size;
     return absl::OkStatus();
   }
   absl::Status VisitState(StateVisitor*) override { return absl::OkStatus(); }

@@ -27,20 +27,21 @@ namespace starling {
 using BucketReady = std::function<absl::Status(int bucket)>;
 
 struct StepResult {
-  double loss = 0;  // mean over the batch
+  double loss = 0;  // mean over the batch's targets
   int64_t examples = 0;
 };
 
-// Sums over examples, so that batches and workers add up.
+// Sums over targets, so that batches and workers add up. A target is what one loss is the loss of:
+// an example, or a token of a sequence (padding is none).
 struct MetricSums {
-  double loss = 0;     // sum of per-example losses
-  double correct = 0;  // correctly classified examples; stays 0 without classes
-  int64_t examples = 0;
+  double loss = 0;     // sum of the targets' losses
+  double correct = 0;  // targets predicted correctly; stays 0 without classes or a vocabulary
+  int64_t targets = 0;
 
   void Add(const MetricSums& other) {
     loss += other.loss;
     correct += other.correct;
-    examples += other.examples;
+    targets += other.targets;
   }
 };
 

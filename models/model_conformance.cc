@@ -233,7 +233,7 @@ TEST_P(ModelConformance, EvaluationChangesNothing) {
     MetricSums sums;
     CHECK_OK(model->Evaluate(batch_, &sums));
     const MetricSums once = sums;
-    EXPECT_EQ(once.examples, batch_.size);
+    EXPECT_EQ(once.targets, batch_.size);
     EXPECT_TRUE(std::isfinite(once.loss));
     EXPECT_GE(once.correct, 0);
     EXPECT_LE(once.correct, static_cast<double>(batch_.size));
@@ -242,7 +242,7 @@ TEST_P(ModelConformance, EvaluationChangesNothing) {
     CHECK_OK(model->Evaluate(batch_, &sums));
     EXPECT_EQ(sums.loss, 2 * once.loss);
     EXPECT_EQ(sums.correct, 2 * once.correct);
-    EXPECT_EQ(sums.examples, 2 * once.examples);
+    EXPECT_EQ(sums.targets, 2 * once.targets);
     EXPECT_EQ(Bits(arenas.x()), x);
     EXPECT_EQ(Bits(arenas.g()), g);
     EXPECT_EQ(StateDigest(model.get()), state);

@@ -91,7 +91,7 @@ TEST_P(ModelConformance, EvaluationAgreesWithTheLossOfTraining) {
   const double loss = Pass(model.get(), batch_);
   MetricSums sums;
   CHECK_OK(model->Evaluate(batch_, &sums));
-  EXPECT_NEAR(sums.loss / static_cast<double>(sums.examples), loss, 1e-12 * std::abs(loss));
+  EXPECT_NEAR(sums.loss / static_cast<double>(sums.targets), loss, 1e-12 * std::abs(loss));
 }
 
 // The mean over the batch: every example counts as much as it would alone.

@@ -153,7 +153,7 @@ class Paced final : public Model {
       distance += HalfSquaredDistance(x_.Slice(tensor.offset, tensor.count), optimum_.buffer());
     }
     sums->loss += static_cast<double>(batch.size) * distance;
-    sums->examples += batch.size;
+    sums->targets += batch.size;
     return absl::OkStatus();
   }
 

@@ -162,7 +162,7 @@ TEST(PacedTest, EvaluationTakesNoTimeAndEndsAtTheOptimumOfAllWorkers) {
     for (int k = 0; k < kParameters; ++k) SetElement(arenas.x(), k, x[k]);
     MetricSums sums;
     CHECK_OK(model->Evaluate(MadeUpBatch({}, 4, 1), &sums));
-    return sums.loss / static_cast<double>(sums.examples);
+    return sums.loss / static_cast<double>(sums.targets);
   };
   EXPECT_NEAR(evaluate(optimum), 0, 1e-20);
   double squares = 0;

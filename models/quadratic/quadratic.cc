@@ -125,7 +125,7 @@ class Quadratic final : public Model {
     const std::vector<double> x = Parameters();
     if (!objective_) objective_ = MeanQuadratic(seed_, workers_, static_cast<int64_t>(x.size()));
     sums->loss += static_cast<double>(batch.size) * objective_->Value(x);
-    sums->examples += batch.size;
+    sums->targets += batch.size;
     return absl::OkStatus();
   }
 

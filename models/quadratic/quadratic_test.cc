@@ -92,7 +92,7 @@ TEST(QuadraticTest, GradientsOfAllWorkersVanishInTheMeanAtTheOptimum) {
     // Every worker evaluates the common objective.
     MetricSums sums;
     ASSERT_TRUE(model->Evaluate(MadeUpBatch({}, 4, 1), &sums).ok());
-    EXPECT_DOUBLE_EQ(sums.loss / static_cast<double>(sums.examples), objective.value_at_optimum);
+    EXPECT_DOUBLE_EQ(sums.loss / static_cast<double>(sums.targets), objective.value_at_optimum);
   }
   for (double element : mean) EXPECT_NEAR(element, 0, 1e-13);
   EXPECT_GT(largest, 1);

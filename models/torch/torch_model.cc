@@ -330,7 +330,7 @@ absl::Status TorchModel::Evaluate(const Batch& batch, MetricSums* sums) {
     MetricSums batch_sums;
     batch_sums.loss = output.losses.sum(torch::kFloat64).item<double>();
     if (output.correct.defined()) batch_sums.correct = output.correct.sum().item<double>();
-    batch_sums.examples = batch.size;
+    batch_sums.targets = output.losses.numel();
     sums->Add(batch_sums);
   });
 }

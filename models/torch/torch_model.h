@@ -39,10 +39,10 @@
 
 namespace starling {
 
-// One entry per example.
+// One entry per target: per example, or per token that is predicted.
 struct TorchOutput {
   torch::Tensor losses;
-  torch::Tensor correct;  // 1 where classified correctly, else 0; needed in evaluation only,
+  torch::Tensor correct;  // 1 where predicted correctly, else 0; needed in evaluation only,
                           // undefined without classes
 };
 

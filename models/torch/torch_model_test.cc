@@ -206,7 +206,7 @@ TEST_F(TorchModelTest, WrongBatchesAreErrorsAndTheModelGoesOn) {
   EXPECT_EQ(model->Evaluate(Batch(), &sums).message(),
             "model \"test\" was made for batches of 2 fields and at least one example; given are 0 "
             "fields and 0 examples");
-  EXPECT_EQ(sums.examples, 0);
+  EXPECT_EQ(sums.targets, 0);
   EXPECT_EQ(Pass(model.get(), batch_), loss);
 }
 
