@@ -19,10 +19,11 @@ namespace {
 constexpr int64_t kPieceBytes = 1 << 30;  // MPI counts in int
 
 // Asking MPI takes a microsecond, waking up to do so twenty: every nap takes that from who computes
-// on the same core. A thread that waits only yields at first, for a message on its way, and then
-// takes short naps; the one that makes progress while its worker computes naps the longer, the
-// longer nothing has happened.
-constexpr auto kYielding = std::chrono::microseconds(200);
+// on the same core. A thread that waits only yields while messages are moving, and takes short naps
+// when none has moved for a millisecond (in which 8 MiB are copied between processes); the one that
+// makes progress while its worker computes naps the longer, the longer nothing has happened.
+constexpr auto kYielding = std::chrono::milliseconds(1);
+constexpr int kAsksPerYield = 8;
 constexpr int64_t kNap = 20'000;                  // nanoseconds
 constexpr int64_t kShortestProgressNap = 50'000;  // while others compute
 constexpr int64_t kLongestProgressNap = 500'000;
@@ -32,13 +33,22 @@ void Nap(int64_t nanoseconds) {
   nanosleep(&nap, nullptr);
 }
 
-void NapOrYield(std::chrono::steady_clock::time_point since) {
-  if (std::chrono::steady_clock::now() - since < kYielding) {
-    sched_yield();
-  } else {
-    Nap(kNap);
+// Lets others run between two turns of asking MPI.
+class Pause {
+ public:
+  void Take(bool moved) {
+    const auto now = std::chrono::steady_clock::now();
+    if (moved) last_move_ = now;
+    if (now - last_move_ < kYielding) {
+      sched_yield();
+    } else {
+      Nap(kNap);
+    }
   }
-}
+
+ private:
+  std::chrono::steady_clock::time_point last_move_ = std::chrono::steady_clock::now();
+};
 
 int64_t Pieces(int64_t bytes) {
   return std::max<int64_t>(1, (bytes + kPieceBytes - 1) / kPieceBytes);
@@ -108,8 +118,10 @@ bool MpiTransport::pending() const {
 
 void MpiTransport::Post(const std::shared_ptr<Exchanging>& exchange) {
   std::unique_lock<std::mutex> lock(mutex_);
-  for (size_t i = 0; i < exchange->receives.size(); ++i) PostReceive(exchange, static_cast<int>(i));
+  // Sends first: MPI may copy a large message that has come already within the call that asks for
+  // it, and the peer would wait for ours that long.
   for (size_t i = 0; i < exchange->sends.size(); ++i) PostSend(exchange, static_cast<int>(i));
+  for (size_t i = 0; i < exchange->receives.size(); ++i) PostReceive(exchange, static_cast<int>(i));
   exchange->posting = false;
   WakeProgress();
 }
@@ -298,14 +310,15 @@ bool MpiTransport::Done(const Exchanging& exchange) {
 
 absl::Status MpiTransport::Wait(const Exchanging& exchange) {
   ++waiting_;
-  const auto begin = std::chrono::steady_clock::now();
+  Pause pause;
   std::unique_lock<std::mutex> lock(mutex_);
   while (exchange.open > 0 && !aborted_) {
-    Progress();
+    bool moved = false;
+    for (int i = 0; i < kAsksPerYield && exchange.open > 0; ++i) moved = Progress() || moved;
     CallCompleted(&lock);
     if (exchange.open == 0 || aborted_ || exchange.overdue()) break;
     lock.unlock();
-    NapOrYield(begin);
+    pause.Take(moved);
     lock.lock();
   }
   --waiting_;
@@ -321,7 +334,7 @@ std::string MpiTransport::Missing(const Exchanging& exchange) {
 }
 
 void MpiTransport::Cancel(const std::shared_ptr<Exchanging>& exchange) {
-  const auto begin = std::chrono::steady_clock::now();
+  Pause pause;
   std::unique_lock<std::mutex> lock(mutex_);
   exchange->cancelled = true;
   if (exchange->open > 0) {
@@ -335,13 +348,13 @@ void MpiTransport::Cancel(const std::shared_ptr<Exchanging>& exchange) {
     }
   }
   while (exchange->busy > 0 && !aborted_) {
-    Progress();
+    const bool moved = Progress();
     CallCompleted(&lock);
     if (exchange->busy == 0) break;
     // The buffers go, so MPI must not be called any more.
     if (exchange->overdue()) aborted_ = std::string(exchange->TimedOut().message());
     lock.unlock();
-    NapOrYield(begin);
+    pause.Take(moved);
     lock.lock();
   }
 }
@@ -387,7 +400,12 @@ void MpiTransport::ProgressLoop() {
     }
     lock.unlock();
     Nap(nap);
-    lock.lock();
+    // Who waits makes progress himself: queueing for his lock would make every unlocking of it a
+    // call of the kernel.
+    while (waiting_ > 0 || !lock.try_lock()) {
+      nap = std::min(2 * nap, kLongestProgressNap);
+      Nap(nap);
+    }
   }
 }
 
