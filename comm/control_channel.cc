@@ -258,8 +258,13 @@ void ControlChannel::Send(int to, absl::string_view message) {
   CHECK(to != process_ && (to == 0 || process_ == 0) && message.size() <= kMaxMessage);
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (peers_[to].socket < 0 || closing_) return;
-    peers_[to].out += Framed(message);
+    Peer& peer = peers_[to];
+    if (peer.socket < 0 || closing_) return;
+    peer.out += Framed(message);
+    // At once, if it can be: a process that is killed next has still said it. That the connection
+    // has ended, the thread will find.
+    Flush(&peer);
+    if (peer.out.empty()) return;
   }
   Wake();
 }
@@ -324,16 +329,20 @@ bool ControlChannel::Read(int process) {
   return lives;
 }
 
-bool ControlChannel::Write(int process) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  Peer& peer = peers_[process];
-  while (!peer.out.empty()) {
-    const ssize_t sent = send(peer.socket, peer.out.data(), peer.out.size(), MSG_NOSIGNAL);
+bool ControlChannel::Flush(Peer* peer) {
+  while (!peer->out.empty()) {
+    const ssize_t sent =
+        send(peer->socket, peer->out.data(), peer->out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
-    peer.out.erase(0, sent);
+    peer->out.erase(0, sent);
   }
   return true;
+}
+
+bool ControlChannel::Write(int process) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return Flush(&peers_[process]);
 }
 
 void ControlChannel::Loop() {

@@ -60,8 +60,9 @@ class ControlChannel {
   // who have not after `patience`.
   absl::Status Start(Events events, absl::Duration patience);
 
-  // Queues a message for process `to`; one of both must be the lead. Returns at once, by any
-  // thread. A message to a process that has gone is dropped. At most 64 MiB.
+  // Sends a message to process `to`, or queues what the connection does not take at once; one of
+  // both must be the lead. Returns at once, by any thread. A message to a process that has gone is
+  // dropped. At most 64 MiB.
   void Send(int to, absl::string_view message);
 
   // Sends to everyone that this process has a connection to.
@@ -86,6 +87,7 @@ class ControlChannel {
   void Loop();
   bool Read(int process);   // false: the connection has ended
   bool Write(int process);  // likewise
+  bool Flush(Peer* peer);   // likewise; with mutex_ held
   void Drop(int process);
   void Wake();
 

@@ -104,6 +104,17 @@ RunResult Failed(const absl::Status& reason) {
   return result;
 }
 
+// The same of a run that fails, in the directory `path`, at once: when a process dies, mpirun may
+// kill the others within milliseconds.
+void WriteFailure(const Experiment& config, const absl::Status& reason, const std::string& path) {
+  absl::Status written = WriteFileAtomically(absl::StrCat(path, "/summary.json"),
+                                             SummaryJson(config, Failed(reason)), Until::kVisible);
+  written.Update(WriteFileAtomically(absl::StrCat(path, "/STATUS"),
+                                     absl::StrCat(RunStatusName(RunStatus::kFailed), "\n"),
+                                     Until::kVisible));
+  if (!written.ok()) LOG(WARNING) << written.message();
+}
+
 // Everything before the first step that can fail: files that say what is run.
 absl::Status BeginRecord(const Plan& plan, const RunDirectory& directory, const RunOptions& options,
                          absl::Time start) {
@@ -122,13 +133,9 @@ absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* d
   if (directory == nullptr) {
     monitor.failed = [&plan, failed = options.failed](const absl::Status& reason,
                                                       const std::string& orphan) {
-      if (failed) failed(reason);
-      if (orphan.empty()) return;
       // Where machines share the directory; elsewhere there is nobody left to say it.
-      absl::Status written = WriteFileAtomically(absl::StrCat(orphan, "/summary.json"),
-                                                 SummaryJson(plan.config, Failed(reason)));
-      written.Update(WriteFileAtomically(absl::StrCat(orphan, "/STATUS"), "failed\n"));
-      if (!written.ok()) LOG(WARNING) << written.message();
+      if (!orphan.empty()) WriteFailure(plan.config, reason, orphan);
+      if (failed) failed(reason);
     };
     return monitor;
   }
@@ -143,12 +150,10 @@ absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* d
     std::fprintf(stderr, "%s", page.c_str());
     if (!written.ok()) LOG(WARNING) << written.message();
   };
-  // A launcher may leave a second only between a peer's death and ours.
   monitor.failed = [&plan, directory, failed = options.failed](const absl::Status& reason,
                                                                const std::string&) {
+    WriteFailure(plan.config, reason, directory->path());
     if (failed) failed(reason);
-    const absl::Status written = WriteEnd(plan.config, Failed(reason), *directory);
-    if (!written.ok()) LOG(WARNING) << written.message();
   };
   return monitor;
 }

@@ -51,11 +51,11 @@ int WriteFully(int descriptor, absl::string_view data) {
 
 // Contents are on the disk before the caller renames: else a crash could leave an empty file
 // under the final name.
-int WriteAndSync(const std::string& path, absl::string_view contents) {
+int Write(const std::string& path, absl::string_view contents, Until until) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) return errno;
   int error = WriteFully(file, contents);
-  if (error == 0 && fsync(file) != 0) error = errno;
+  if (error == 0 && until == Until::kOnDisk && fsync(file) != 0) error = errno;
   if (close(file) != 0 && error == 0) error = errno;
   return error;
 }
@@ -68,7 +68,7 @@ absl::Status FileError(int error, absl::string_view action, absl::string_view pa
                                                          std::generic_category().message(error)));
 }
 
-absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents) {
+absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents, Until until) {
   static std::atomic<int64_t> counter{0};  // threads may write the same file
   const std::string directory = fs::path(path).parent_path().string();
   const std::string temporary =
@@ -76,12 +76,13 @@ absl::Status WriteFileAtomically(const std::string& path, absl::string_view cont
        absl::StrCat(".", fs::path(path).filename().string(), ".", getpid(), ".", counter++))
           .string();
 
-  int error = WriteAndSync(temporary, contents);
+  int error = Write(temporary, contents, until);
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
   if (error != 0) {
     unlink(temporary.c_str());
     return FileError(error, "write", path);
   }
+  if (until == Until::kVisible) return absl::OkStatus();
   // The new name reaches the disk with its directory. Not all file systems can be asked for that,
   // and the file is whole either way.
   const int parent = open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_CLOEXEC);

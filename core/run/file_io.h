@@ -19,10 +19,15 @@ namespace starling {
 // for a full one, UNKNOWN for the rest.
 absl::Status FileError(int error, absl::string_view action, absl::string_view path);
 
-// Writes `contents` to `path` so that a reader sees the old file or the whole new one, also after
-// a crash (temporary file in the same directory, fsync, rename). Errors name path and reason, as
-// FileError does, and leave no temporary file.
-absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents);
+// What a write waits for: that a crash of the machine cannot undo it (milliseconds), or only that
+// others see it.
+enum class Until { kOnDisk, kVisible };
+
+// Writes `contents` to `path` so that a reader sees the old file or the whole new one, by default
+// also after a crash (temporary file in the same directory, fsync, rename). Errors name path and
+// reason, as FileError does, and leave no temporary file.
+absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents,
+                                 Until until = Until::kOnDisk);
 
 // Reads a whole file. NOT_FOUND and PERMISSION_DENIED name the path.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
