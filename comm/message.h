@@ -11,7 +11,8 @@
 namespace starling {
 
 // Names one message between two workers. While it is under way, no other message between the same
-// two workers in the same direction may have the same key.
+// two workers in the same direction may have the same key, nor one that differs from it in a round
+// 4096 or more away only: backends may match by the lowest bits of rounds.
 struct MessageKey {
   uint16_t stream = 0;  // whose: one number per mixer, collective user, ...
   int64_t round = 0;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,8 +14,6 @@
 
 namespace starling {
 namespace {
-
-constexpr int64_t kPieceBytes = 1 << 30;  // MPI counts in int
 
 // Asking MPI takes a microsecond, waking up to do so twenty: every nap takes that from who computes
 // on the same core. A thread that waits only yields while messages are moving, and takes short naps
@@ -50,21 +47,56 @@ class Pause {
   std::chrono::steady_clock::time_point last_move_ = std::chrono::steady_clock::now();
 };
 
-int64_t Pieces(int64_t bytes) {
-  return std::max<int64_t>(1, (bytes + kPieceBytes - 1) / kPieceBytes);
+// The tag of messages with this key; absent if it does not fit.
+std::optional<int> TagOf(const MessageKey& key) {
+  if (key.stream >= 1 << 4 || key.bucket < 0 || key.bucket >= 1 << 12 || key.part >= 1 << 3) {
+    return std::nullopt;
+  }
+  return static_cast<int>(key.round & 0xfff) << 19 | key.bucket << 7 | key.part << 4 | key.stream;
 }
 
-int PieceBytes(int64_t bytes, int64_t piece) {
-  return static_cast<int>(std::min(kPieceBytes, bytes - piece * kPieceBytes));
-}
+// `bytes` bytes as MPI wants them, which counts in int: large ones as one element of a type of its
+// own.
+class Bytes {
+ public:
+  explicit Bytes(int64_t bytes) {
+    constexpr int64_t kBlock = 1 << 30;
+    if (bytes <= kBlock) {
+      count_ = static_cast<int>(bytes);
+      return;
+    }
+    std::vector<int> lengths;
+    std::vector<MPI_Aint> offsets;
+    for (int64_t offset = 0; offset < bytes; offset += kBlock) {
+      lengths.push_back(static_cast<int>(std::min(kBlock, bytes - offset)));
+      offsets.push_back(offset);
+    }
+    MPI_Type_create_hindexed(static_cast<int>(lengths.size()), lengths.data(), offsets.data(),
+                             MPI_BYTE, &type_);
+    MPI_Type_commit(&type_);
+  }
+  ~Bytes() {
+    if (type_ != MPI_BYTE) MPI_Type_free(&type_);  // once what uses it has ended
+  }
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+
+  int count() const { return count_; }
+  MPI_Datatype type() const { return type_; }
+
+ private:
+  int count_ = 1;
+  MPI_Datatype type_ = MPI_BYTE;
+};
 
 }  // namespace
 
 MpiTransport::MpiTransport(MPI_Comm world)
     : slots_(kHeaders), requests_(kHeaders), operations_(kHeaders) {
-  MPI_Comm_dup(world, &headers_);
-  MPI_Comm_dup(world, &payloads_);
-  for (MPI_Comm comm : {headers_, payloads_}) MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+  for (MPI_Comm* comm : {&direct_, &headers_, &payloads_}) {
+    MPI_Comm_dup(world, comm);
+    MPI_Comm_set_errhandler(*comm, MPI_ERRORS_RETURN);
+  }
   int size = 0;
   MPI_Comm_rank(world, &rank_);
   MPI_Comm_size(world, &size);
@@ -92,8 +124,7 @@ MpiTransport::~MpiTransport() {
     MPI_Cancel(&requests_[slot]);
     MPI_Wait(&requests_[slot], MPI_STATUS_IGNORE);
   }
-  MPI_Comm_free(&headers_);
-  MPI_Comm_free(&payloads_);
+  for (MPI_Comm* comm : {&direct_, &headers_, &payloads_}) MPI_Comm_free(comm);
 }
 
 void MpiTransport::Check(int result, const char* what) {
@@ -129,10 +160,12 @@ void MpiTransport::Post(const std::shared_ptr<Exchanging>& exchange) {
 void MpiTransport::PostSend(const std::shared_ptr<Exchanging>& exchange, int index) {
   if (aborted_) return;
   const Send& send = exchange->sends[index];
+  if (const std::optional<int> tag = TagOf(send.key)) {
+    return StartSend(exchange, index, *tag, direct_);
+  }
   const int64_t bytes = send.data.bytes();
   auto message = std::make_unique<HeaderMessage>();
-  message->header = {send.key.round,  send.data.count, bytes, send.key.bucket, -1,
-                     send.key.stream, send.key.part};
+  message->header = {send.key.round, bytes, send.key.bucket, -1, send.key.stream, send.key.part};
   const bool fits = bytes <= kInlineBytes;
   if (fits && bytes > 0) std::memcpy(message->payload, send.data.data, bytes);
   if (!fits) {
@@ -152,24 +185,32 @@ void MpiTransport::PostSend(const std::shared_ptr<Exchanging>& exchange, int ind
     if (exchange->Sent(index)) AllDone(exchange);
     return;
   }
-  const int64_t pieces = Pieces(bytes);
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    Operation payload;
-    payload.kind = Operation::kSend;
-    payload.exchange = exchange;
-    payload.index = index;
-    payload.last = piece == pieces - 1;
-    requests_.emplace_back();
-    Check(MPI_Isend(static_cast<char*>(send.data.data) + piece * kPieceBytes,
-                    PieceBytes(bytes, piece), MPI_BYTE, send.to, tag, payloads_, &requests_.back()),
-          "MPI_Isend");
-    operations_.push_back(std::move(payload));
-    ++exchange->busy;
-  }
+  StartSend(exchange, index, tag, payloads_);
+}
+
+void MpiTransport::StartSend(const std::shared_ptr<Exchanging>& exchange, int index, int tag,
+                             MPI_Comm comm) {
+  const Send& send = exchange->sends[index];
+  const Bytes bytes(send.data.bytes());
+  Operation operation;
+  operation.kind = Operation::kSend;
+  operation.exchange = exchange;
+  operation.index = index;
+  requests_.emplace_back();
+  Check(
+      MPI_Isend(send.data.data, bytes.count(), bytes.type(), send.to, tag, comm, &requests_.back()),
+      "MPI_Isend");
+  operations_.push_back(std::move(operation));
+  ++exchange->busy;
 }
 
 void MpiTransport::PostReceive(const std::shared_ptr<Exchanging>& exchange, int index) {
   const Receive& receive = exchange->receives[index];
+  if (const std::optional<int> tag = TagOf(receive.key)) {
+    if (aborted_) return;
+    const int from = receive.from == kAnyone ? MPI_ANY_SOURCE : receive.from;
+    return StartReceive(exchange, index, from, *tag, direct_);
+  }
   if (const auto found = arrived_.find(receive.key); found != arrived_.end()) {
     std::list<Arrived>& messages = found->second;
     const auto match = std::find_if(messages.begin(), messages.end(), [&](const Arrived& arrived) {
@@ -211,35 +252,37 @@ void MpiTransport::OnHeader(int from, int slot) {
 
 void MpiTransport::Take(const Waiter& waiter, int from, const HeaderMessage& message) {
   const Header& header = message.header;
-  const auto& exchange = waiter.exchange;
-  const Buffer& into = exchange->receives[waiter.index].into;
-  const bool fits = header.bytes <= into.bytes();
-  if (!fits) exchange->TooLong(waiter.index, from, header.bytes);
-  const Arrival arrival{from, header.count};
-  if (header.tag < 0) {
-    if (fits && header.bytes > 0) std::memcpy(into.data, message.payload, header.bytes);
-    if (exchange->Received(waiter.index, arrival)) AllDone(exchange);
+  if (header.tag >= 0) {
+    StartReceive(waiter.exchange, waiter.index, from, header.tag, payloads_);
+    operations_.back().announced = true;
     return;
   }
-  std::unique_ptr<char[]> overflow;
-  if (!fits) overflow.reset(new char[header.bytes]);
-  char* const to = fits ? static_cast<char*>(into.data) : overflow.get();
-  const int64_t pieces = Pieces(header.bytes);
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    Operation payload;
-    payload.kind = Operation::kReceive;
-    payload.exchange = exchange;
-    payload.index = waiter.index;
-    payload.arrival = arrival;
-    payload.last = piece == pieces - 1;
-    if (payload.last) payload.overflow = std::move(overflow);
-    requests_.emplace_back();
-    Check(MPI_Irecv(to + piece * kPieceBytes, PieceBytes(header.bytes, piece), MPI_BYTE, from,
-                    header.tag, payloads_, &requests_.back()),
-          "MPI_Irecv");
-    operations_.push_back(std::move(payload));
-    ++exchange->busy;
-  }
+  const Buffer& into = waiter.exchange->receives[waiter.index].into;
+  const int64_t bytes = std::min(header.bytes, into.bytes());
+  if (bytes > 0) std::memcpy(into.data, message.payload, bytes);
+  Received(waiter.exchange, waiter.index, from, header.bytes);
+}
+
+void MpiTransport::StartReceive(const std::shared_ptr<Exchanging>& exchange, int index, int from,
+                                int tag, MPI_Comm comm) {
+  const Buffer& into = exchange->receives[index].into;
+  const Bytes bytes(into.bytes());
+  Operation operation;
+  operation.kind = Operation::kReceive;
+  operation.exchange = exchange;
+  operation.index = index;
+  requests_.emplace_back();
+  Check(MPI_Irecv(into.data, bytes.count(), bytes.type(), from, tag, comm, &requests_.back()),
+        "MPI_Irecv");
+  operations_.push_back(std::move(operation));
+  ++exchange->busy;
+}
+
+void MpiTransport::Received(const std::shared_ptr<Exchanging>& exchange, int index, int from,
+                            int64_t bytes) {
+  const Buffer& into = exchange->receives[index].into;
+  if (bytes > into.bytes()) exchange->TooLong(index, from, bytes);
+  if (exchange->Received(index, {from, bytes / SizeOf(into.type)})) AllDone(exchange);
 }
 
 void MpiTransport::AllDone(const std::shared_ptr<Exchanging>& exchange) {
@@ -248,15 +291,20 @@ void MpiTransport::AllDone(const std::shared_ptr<Exchanging>& exchange) {
   completed_.push_back(exchange);
 }
 
-void MpiTransport::Finish(Operation* operation) {
+void MpiTransport::Finish(Operation* operation, const MPI_Status& status) {
   if (operation->kind != Operation::kSend && operation->kind != Operation::kReceive) return;
   const auto& exchange = operation->exchange;
   --exchange->busy;
-  if (!operation->last) return;
-  const bool last = operation->kind == Operation::kSend
-                        ? exchange->Sent(operation->index)
-                        : exchange->Received(operation->index, operation->arrival);
-  if (last) AllDone(exchange);
+  if (operation->kind == Operation::kSend) {
+    if (exchange->Sent(operation->index)) AllDone(exchange);
+    return;
+  }
+  int cancelled = 0;
+  MPI_Test_cancelled(&status, &cancelled);
+  if (cancelled) return;
+  MPI_Count bytes = 0;  // as sent, also if there was less room
+  MPI_Get_elements_x(&status, MPI_BYTE, &bytes);
+  Received(exchange, operation->index, status.MPI_SOURCE, bytes);
 }
 
 bool MpiTransport::Progress() {
@@ -265,8 +313,16 @@ bool MpiTransport::Progress() {
   done_indices_.resize(count);
   done_statuses_.resize(count);
   int done = 0;
-  Check(MPI_Testsome(count, requests_.data(), &done, done_indices_.data(), done_statuses_.data()),
-        "MPI_Testsome");
+  const int result =
+      MPI_Testsome(count, requests_.data(), &done, done_indices_.data(), done_statuses_.data());
+  if (result != MPI_ERR_IN_STATUS) {
+    Check(result, "MPI_Testsome");
+  } else {
+    for (int i = 0; i < done; ++i) {
+      const int error = done_statuses_[i].MPI_ERROR;
+      if (error != MPI_ERR_TRUNCATE) Check(error, "a message");  // too long: see Received
+    }
+  }
   if (aborted_ || done == MPI_UNDEFINED || done == 0) return false;
   // First the headers: they may add requests at the end, but move none.
   for (int i = 0; i < done; ++i) {
@@ -275,16 +331,19 @@ bool MpiTransport::Progress() {
     OnHeader(done_statuses_[i].MPI_SOURCE, at);
     PostHeaderReceive(at);
   }
-  std::sort(done_indices_.begin(), done_indices_.begin() + done, std::greater<int>());
   for (int i = 0; i < done; ++i) {
     const int at = done_indices_[i];
-    if (at < kHeaders) break;
-    Finish(&operations_[at]);
-    operations_[at] = std::move(operations_.back());
-    operations_.pop_back();
-    requests_[at] = requests_.back();
-    requests_.pop_back();
+    if (at >= kHeaders) Finish(&operations_[at], done_statuses_[i]);
   }
+  size_t kept = kHeaders;
+  for (size_t at = kHeaders; at < requests_.size(); ++at) {
+    if (requests_[at] == MPI_REQUEST_NULL) continue;
+    requests_[kept] = requests_[at];
+    if (kept < at) operations_[kept] = std::move(operations_[at]);
+    ++kept;
+  }
+  requests_.resize(kept);
+  operations_.resize(kept);
   return true;
 }
 
@@ -338,6 +397,13 @@ void MpiTransport::Cancel(const std::shared_ptr<Exchanging>& exchange) {
   std::unique_lock<std::mutex> lock(mutex_);
   exchange->cancelled = true;
   if (exchange->open > 0) {
+    for (size_t i = kHeaders; i < operations_.size() && !aborted_; ++i) {
+      const Operation& operation = operations_[i];
+      if (operation.exchange == exchange && operation.kind == Operation::kReceive &&
+          !operation.announced) {
+        MPI_Cancel(&requests_[i]);  // in vain if its message is on its way
+      }
+    }
     for (const Receive& receive : exchange->receives) {
       const auto found = receives_.find(receive.key);
       if (found == receives_.end()) continue;

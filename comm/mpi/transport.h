@@ -1,9 +1,10 @@
 // Keyed messages over MPI, point to point.
 //
-// MPI matches messages by an integer tag, which is too small for a MessageKey; so every message is
-// announced by a small header with its key, and a large one follows under a tag of its own that
-// the header names. The receiver finds the posted receive for the key and lets MPI write right
-// into its buffer. Small messages travel inside the header.
+// MPI matches messages by an integer tag. A key of moderate numbers (stream below 16, bucket below
+// 4096, part below 8) is packed into one, with the lowest 12 bits of its round, and MPI matches
+// sends and receives itself: it may write into a receive's buffer as soon as a message comes. A
+// message with any other key is announced by a small header with the key, and a large one follows
+// under a tag of its own that the header names; small ones travel inside the header.
 //
 // Progress: Open MPI moves large messages only inside its own calls. While workers compute, a
 // thread of the transport makes these calls; a worker that waits makes them itself and is then
@@ -65,7 +66,7 @@ class MpiTransport {
   static constexpr int kInlineBytes = 2048;
 
   struct Header {
-    int64_t round, count, bytes;
+    int64_t round, bytes;
     int32_t bucket;
     int32_t tag;  // of what follows; -1: the message is in here
     uint16_t stream, part;
@@ -80,10 +81,8 @@ class MpiTransport {
     enum Kind { kHeaderReceive, kHeaderSend, kSend, kReceive } kind;
     std::shared_ptr<Exchanging> exchange;    // of kSend and kReceive
     int index = 0;                           // of the message in it; of the header slot
-    Arrival arrival;                         // of kReceive
+    bool announced = false;                  // of kReceive: its message is on its way
     std::unique_ptr<HeaderMessage> message;  // of kHeaderSend
-    std::unique_ptr<char[]> overflow;        // of kReceive: room for what does not fit
-    bool last = true;                        // piece of its message
   };
 
   // A message that has come before its receive was posted.
@@ -101,9 +100,13 @@ class MpiTransport {
   void PostHeaderReceive(int slot);
   void PostSend(const std::shared_ptr<Exchanging>& exchange, int index);
   void PostReceive(const std::shared_ptr<Exchanging>& exchange, int index);
+  void StartSend(const std::shared_ptr<Exchanging>& exchange, int index, int tag, MPI_Comm comm);
+  void StartReceive(const std::shared_ptr<Exchanging>& exchange, int index, int from, int tag,
+                    MPI_Comm comm);
   void OnHeader(int from, int slot);
   void Take(const Waiter& waiter, int from, const HeaderMessage& message);
-  void Finish(Operation* operation);
+  void Finish(Operation* operation, const MPI_Status& status);
+  void Received(const std::shared_ptr<Exchanging>& exchange, int index, int from, int64_t bytes);
   void AllDone(const std::shared_ptr<Exchanging>& exchange);
   void Check(int result, const char* what);
   bool pending() const;
@@ -113,7 +116,8 @@ class MpiTransport {
   void CallCompleted(std::unique_lock<std::mutex>* lock);
   void ProgressLoop();
 
-  MPI_Comm headers_, payloads_;
+  MPI_Comm direct_;              // messages whose tag is their key
+  MPI_Comm headers_, payloads_;  // the others
   int rank_ = 0;
   std::vector<int32_t> next_tag_;  // by destination
   std::vector<HeaderMessage> slots_;
