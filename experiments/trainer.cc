@@ -38,7 +38,8 @@ absl::Status Trainer::Start() {
                                        comm_->rank(), comm_->size(), plan_->local_batch_size,
                                        config.seed());
   evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
-                                           parts_.algorithm.get(), x_, worker_.mixing.deadline);
+                                           parts_.algorithm.get(), x_, worker_.mixing.deadline,
+                                           config.train().average_statistics());
   return CheckLayouts();
 }
 
