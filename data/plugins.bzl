@@ -3,6 +3,7 @@
 DATASET_PLUGINS = [
     "//data/cifar10",
     "//data/fashion_mnist",
+    "//data/imagefolder",
     "//data/no_data",
     "//data/synthetic_classification",
 ]
