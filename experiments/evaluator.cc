@@ -103,6 +103,11 @@ absl::Status Evaluator::UpdateAverage() {
   return absl::OkStatus();
 }
 
+absl::Status Evaluator::ContinueFromAverage() {
+  ops::Copy(average_.buffer(), x_);
+  return algorithm_->OnNewParameters();
+}
+
 absl::StatusOr<double> Evaluator::ConsensusDistance() {
   double sum = ops::SquaredDistance(own_.buffer(), average_.buffer());
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(&sum, 1))));

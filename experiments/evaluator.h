@@ -26,6 +26,10 @@ class Evaluator {
   // Recomputes the average model: sum of all workers' numerators over the sum of their weights.
   absl::Status UpdateAverage();
 
+  // Lets all workers go on from the average model: x <- what UpdateAverage has computed last. Call
+  // between steps, after Quiesce.
+  absl::Status ContinueFromAverage();
+
   // sqrt( 1/n sum_i ||x_i - x_bar||^2 ), with x_i what worker i's Estimate stands for
   // (numerator / weight). Call UpdateAverage first.
   absl::StatusOr<double> ConsensusDistance();

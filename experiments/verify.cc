@@ -91,7 +91,9 @@ absl::Status RehearseWorker(const Plan& plan, Communicator* comm, Course* course
   const auto measure = [&]() -> absl::Status {
     RETURN_IF_ERROR(algorithm->Quiesce());
     RETURN_IF_ERROR(evaluator.UpdateAverage());
-    return evaluator.ConsensusDistance().status();
+    RETURN_IF_ERROR(evaluator.ConsensusDistance().status());
+    return plan.config.train().continue_from_average() ? evaluator.ContinueFromAverage()
+                                                       : absl::OkStatus();
   };
   const auto take = [&](const StepInfo& info) -> absl::Status {
     RETURN_IF_ERROR(algorithm->OnStepBegin(info));
