@@ -39,7 +39,8 @@ INSTANTIATE_TEST_SUITE_P(Registered, PartitionConformance, testing::ValuesIn(Par
 
 TEST(AllDataTest, EverythingIsRegistered) {
   EXPECT_THAT(Registry<Dataset>::Global().Names(),
-              IsSupersetOf({"fashion_mnist", "no_data", "synthetic_classification"}));
+              IsSupersetOf({"cifar10", "fashion_mnist", "imagefolder", "no_data",
+                            "synthetic_classification"}));
   EXPECT_THAT(Registry<Partition>::Global().Names(), IsSupersetOf({"dirichlet", "iid", "shards"}));
 }
 

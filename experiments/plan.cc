@@ -92,6 +92,14 @@ void CheckMixing(const Experiment& config, const AlgorithmFacts& facts,
                      config.algorithm().name(), "\" as configured mixes no stale values: it must ",
                      "be 0"));
   }
+  if (config.train().continue_from_average() && !facts.takes_new_parameters) {
+    Add(problems, "train.continue_from_average",
+        absl::StrCat(
+            "train.continue_from_average is true; algorithm \"", config.algorithm().name(), "\" ",
+            facts.equals_mean_gradient ? "keeps the workers equal anyway"
+                                       : "keeps state that belongs to each worker's own parameters",
+            ": it must be false"));
+  }
   const bool f64 = config.train().dtype() == Train::F64;
   if (!f64 && mixing.precision() == Mixing::F64) {
     Add(problems, "mixing.precision",

@@ -348,6 +348,20 @@ TEST(PlanTest, StaleValuesMustNotDriveWorkersApart) {
       "values: it must be 0");
 }
 
+TEST(PlanTest, OnlyGossipContinuesFromTheAverage) {
+  const auto with = [](const std::string& algorithm) {
+    return absl::StrCat(WithTrain("global_batch_size: 8 epochs: 2 continue_from_average: true"),
+                        "algorithm { name: \"", algorithm, "\" }\n");
+  };
+  EXPECT_TRUE(Make(with("gossip")).ok());
+  EXPECT_THAT(Problem(with("allreduce")),
+              HasSubstr("train.continue_from_average is true; algorithm \"allreduce\" keeps the "
+                        "workers equal anyway: it must be false"));
+  EXPECT_THAT(Problem(with("d2")),
+              HasSubstr("train.continue_from_average is true; algorithm \"d2\" keeps state that "
+                        "belongs to each worker's own parameters: it must be false"));
+}
+
 TEST(PlanTest, PrecisionIsThatOfExchangedValues) {
   EXPECT_EQ(PlanOf(kBase)->precision, std::nullopt);
   EXPECT_EQ(PlanOf(absl::StrCat(kBase, "mixing { precision: BF16 }"))->precision, DType::kBF16);

@@ -38,7 +38,8 @@ absl::Status Trainer::Start() {
                                        comm_->rank(), comm_->size(), plan_->local_batch_size,
                                        config.seed());
   evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
-                                           parts_.algorithm.get(), x_, worker_.mixing.deadline);
+                                           parts_.algorithm.get(), x_, worker_.mixing.deadline,
+                                           config.train().average_statistics());
   return CheckLayouts();
 }
 
@@ -179,6 +180,9 @@ absl::Status Trainer::Evaluate(int64_t steps_done, Split split, Evaluation* eval
   RETURN_IF_ERROR(Measure(steps_done));
   ASSIGN_OR_RETURN(*evaluation, evaluator_->Evaluate(split));
   RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
+  if (split == Split::kValidation && plan_->config.train().continue_from_average()) {
+    RETURN_IF_ERROR(evaluator_->ContinueFromAverage());
+  }
   return worker_.id == 0 ? monitor_->ReportEvaluation(steps_done, split, *evaluation)
                          : absl::OkStatus();
 }

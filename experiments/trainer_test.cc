@@ -250,6 +250,33 @@ TEST(TrainerTest, MeasuringAndEvaluatingChangeNoBits) {
   }
 }
 
+// Plain gradient steps from equal parameters, then averaged: what All-Reduce does.
+TEST(TrainerTest, ContinuingFromTheAverageAfterEveryStepIsAllReduce) {
+  const auto loss = [](const std::vector<std::string>& set) {
+    return Train(set).states[0].test.loss;
+  };
+  const std::vector<std::string> both = {"train.eval_every_steps=1",
+                                         "train.continue_from_average=true"};
+  const double centre = loss({"algorithm.name=allreduce"});
+  for (const char* extra : {"algorithm.config.order=AWC", "algorithm.config.order=ATC",
+                            "mixing.staleness=1", "mixing.every_steps=2"}) {
+    SCOPED_TRACE(extra);
+    std::vector<std::string> set = {extra, "mixing.gamma=0.5"};
+    EXPECT_GT(std::abs(loss(set) - centre), 1e-6);
+    set.insert(set.end(), both.begin(), both.end());
+    EXPECT_NEAR(loss(set), centre, 1e-12);
+  }
+}
+
+TEST(TrainerTest, ContinuingFromTheAverageIgnoresBucketsAndOverlap) {
+  const std::vector<std::string> set = {"train.eval_every_steps=2",
+                                        "train.continue_from_average=true"};
+  std::vector<std::string> other = set;
+  other.insert(other.end(), {"train.bucket_mb=25", "mixing.overlap=false"});
+  EXPECT_EQ(Train(other).states[0].state_digest, Train(set).states[0].state_digest);
+  EXPECT_NE(Train({}).states[0].state_digest, Train(set).states[0].state_digest);
+}
+
 TEST(TrainerTest, StepsMixAsOftenAsAskedAndKnowTheNextRound) {
   const Trained trained = Train({"algorithm.name=probe", "mixing.every_steps=2"});
   ASSERT_EQ(trained.seen.infos.size(), 5u);

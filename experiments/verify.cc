@@ -91,7 +91,9 @@ absl::Status RehearseWorker(const Plan& plan, Communicator* comm, Course* course
   const auto measure = [&]() -> absl::Status {
     RETURN_IF_ERROR(algorithm->Quiesce());
     RETURN_IF_ERROR(evaluator.UpdateAverage());
-    return evaluator.ConsensusDistance().status();
+    RETURN_IF_ERROR(evaluator.ConsensusDistance().status());
+    return plan.config.train().continue_from_average() ? evaluator.ContinueFromAverage()
+                                                       : absl::OkStatus();
   };
   const auto take = [&](const StepInfo& info) -> absl::Status {
     RETURN_IF_ERROR(algorithm->OnStepBegin(info));
@@ -158,6 +160,13 @@ absl::StatusOr<std::string> Rehearse(const Plan& plan) {
   return text;
 }
 
+// Says so if the plan rests on what the config says of data that are not here.
+std::string DataNote(const Plan& plan) {
+  if (plan.dataset->Available().ok()) return "";
+  return absl::StrCat("  dataset ", plan.config.dataset().name(),
+                      ": not on this machine; taken as the config expects it\n");
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> VerifyPlan(const Plan& plan, const TextLocations& locations) {
@@ -172,7 +181,7 @@ absl::StatusOr<std::string> VerifyPlan(const Plan& plan, const TextLocations& lo
                                     "\": ", rehearsed.status().message())}},
         locations);
   }
-  return absl::StrCat(*topology, *rehearsed);
+  return absl::StrCat(DataNote(plan), *topology, *rehearsed);
 }
 
 }  // namespace starling

@@ -38,6 +38,7 @@ struct AlgorithmFacts {
   bool needs_static = false;          // the same W in every step
   bool directed_ok = false;           // only the columns of W must sum to one, not the rows
   bool takes_staleness = false;       // mixing.staleness other than 0
+  bool takes_new_parameters = false;  // OnNewParameters is implemented
   bool own_local_rule = false;        // replaces momentum by a rule of its own; takes plain sgd
   bool deterministic = true;          // bits do not depend on timing
   bool equals_mean_gradient = false;  // the workers' parameters stay equal to each other
@@ -68,6 +69,11 @@ class Algorithm {
   // Writes this worker's share of the average model: the average is the sum of all numerators over
   // the sum of all weights. Mostly x with weight 1 (algorithm_base.h).
   virtual absl::Status Estimate(Buffer numerator, double* weight) = 0;
+
+  // Between steps, after Quiesce: x was replaced, by equal values on all workers. What is under way
+  // holds old values and is forgotten; the next OnStepBegin starts as the first one. Default:
+  // UNIMPLEMENTED, for algorithms whose other state belongs to the x that they had.
+  virtual absl::Status OnNewParameters();
 
   // The world has changed. Default: UNIMPLEMENTED, which ends the run.
   virtual absl::Status OnMembership(const Membership& membership);

@@ -215,6 +215,16 @@ absl::Status Mixer::Quiesce() {
   return absl::OkStatus();
 }
 
+void Mixer::Forget() {
+  for (Bucket& bucket : buckets_) {
+    for (const Flight& flight : bucket.flights) {
+      CHECK(flight.work.empty()) << "Forget before Quiesce";
+    }
+    bucket.oldest = bucket.in_flight = bucket.ended = 0;
+    bucket.last_round = -1;
+  }
+}
+
 absl::Status Mixer::VisitState(StateVisitor* visitor, absl::string_view prefix) {
   std::vector<int64_t> rounds;
   for (int age = 0; age < in_flight(0); ++age) {

@@ -100,6 +100,10 @@ class Mixer {
   // Waits for everything that is in flight; it stays so.
   absl::Status Quiesce();
 
+  // Drops everything that is in flight, all of which must have arrived (Quiesce), so that the mixer
+  // is as before the first Begin. All workers must do it between the same steps.
+  void Forget();
+
   // Shows what has arrived: the rounds as bytes "<prefix>/rounds", and for the k-th oldest of them
   // every buffer, in parameter layout, as "<prefix>/k/...". Between steps, after Quiesce; all
   // buckets must have the same rounds in flight. A visitor that replaces the rounds and the values

@@ -35,6 +35,7 @@ class Gossip final : public AlgorithmBase {
     facts.needed = awc_ ? AlgorithmFacts::Needed::kBucketReady : AlgorithmFacts::Needed::kStepEnd;
     facts.needed_steps_later = awc_ ? 1 : 0;
     facts.takes_staleness = awc_;
+    facts.takes_new_parameters = true;
     return facts;
   }
 
@@ -79,6 +80,11 @@ class Gossip final : public AlgorithmBase {
   }
 
   absl::Status Quiesce() override { return mixer_->Quiesce(); }
+
+  absl::Status OnNewParameters() override {
+    mixer_->Forget();
+    return absl::OkStatus();
+  }
 
   absl::Status VisitState(StateVisitor* visitor) override {
     return staleness_ > 0 ? mixer_->VisitState(visitor, "mixer") : absl::OkStatus();
