@@ -96,9 +96,13 @@ class TorchModel final : public Model {
   absl::StatusOr<StepResult> ForwardBackward(const Batch& batch, uint64_t stream,
                                              const BucketReady& ready) override;
   absl::Status Evaluate(const Batch& batch, MetricSums* sums) override;
+  absl::StatusOr<std::vector<std::vector<int64_t>>> Translate(const Batch& batch) override;
   absl::Status VisitState(StateVisitor* visitor) override;
 
  private:
+  // As Fields; FAILED_PRECONDITION without parameters.
+  absl::StatusOr<std::vector<torch::Tensor>> FieldsToEvaluate(const Batch& batch) const;
+
   // Tells the model that a parameter's gradient is complete.
   struct Hook : torch::autograd::FunctionPostHook {
     Hook(TorchModel* model, int parameter) : model(model), parameter(parameter) {}
@@ -319,13 +323,29 @@ absl::StatusOr<StepResult> TorchModel::ForwardBackward(const Batch& batch, uint6
   return result;
 }
 
-absl::Status TorchModel::Evaluate(const Batch& batch, MetricSums* sums) {
+absl::StatusOr<std::vector<torch::Tensor>> TorchModel::FieldsToEvaluate(const Batch& batch) const {
   if (x_.count == 0) {
     return absl::FailedPreconditionError(
         absl::StrCat(title_, ": no parameters are bound; Bind comes before Evaluate"));
   }
   ComputeOnThisThreadOnly();
-  ASSIGN_OR_RETURN(const auto fields, Fields(batch));
+  return Fields(batch);
+}
+
+absl::StatusOr<std::vector<std::vector<int64_t>>> TorchModel::Translate(const Batch& batch) {
+  if (!net_.translate) return Model::Translate(batch);
+  ASSIGN_OR_RETURN(const auto fields, FieldsToEvaluate(batch));
+  std::vector<std::vector<int64_t>> translations;
+  RETURN_IF_ERROR(CatchExceptions(absl::StrCat(title_, ": translation"), [&] {
+    torch::NoGradGuard no_grad;
+    SetTraining(false);
+    translations = net_.translate(fields);
+  }));
+  return translations;
+}
+
+absl::Status TorchModel::Evaluate(const Batch& batch, MetricSums* sums) {
+  ASSIGN_OR_RETURN(const auto fields, FieldsToEvaluate(batch));
   return CatchExceptions(absl::StrCat(title_, ": evaluation"), [&] {
     torch::NoGradGuard no_grad;
     SetTraining(false);

@@ -55,6 +55,10 @@ struct TorchNet {
   // is wanted. LibTorch's own generator must not be used.
   std::function<TorchOutput(const std::vector<torch::Tensor>& fields, uint64_t stream)> forward;
 
+  // The translations of a batch (Model::Translate), with gradients off; may be empty.
+  std::function<std::vector<std::vector<int64_t>>(const std::vector<torch::Tensor>& fields)>
+      translate;
+
   // For tensors that do not start from PyTorch's default distributions; may be empty.
   StartingChoice starting;
 };
@@ -77,7 +81,7 @@ TorchNet Classifier(std::shared_ptr<Module> module) {
           [net = module.get()](const std::vector<torch::Tensor>& fields, uint64_t) {
             return CrossEntropy(net->forward(fields[0]), fields[1]);
           },
-          /*starting=*/nullptr};
+          /*translate=*/nullptr, /*starting=*/nullptr};
 }
 
 }  // namespace starling
