@@ -4,6 +4,7 @@ DATASET_PLUGINS = [
     "//data/fashion_mnist",
     "//data/no_data",
     "//data/synthetic_classification",
+    "//data/translation",
 ]
 
 PARTITION_PLUGINS = [

@@ -13,8 +13,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "core/status.h"
 
 extern char** environ;
@@ -128,6 +130,34 @@ absl::StatusOr<std::vector<int32_t>> EncodeWithSentencePiece(const std::string& 
     ids.push_back(id);
   }
   return ids;
+}
+
+absl::StatusOr<std::vector<std::string>> PiecesOf(const std::string& model) {
+  ASSIGN_OR_RETURN(const std::string lines,
+                   RunProgram({"spm_export_vocab", absl::StrCat("--model=", model)}));
+  std::vector<std::string> pieces;
+  for (absl::string_view line : absl::StrSplit(lines, '\n')) {
+    // A piece and its score.
+    if (!line.empty()) pieces.emplace_back(line.substr(0, line.rfind('\t')));
+  }
+  return pieces;
+}
+
+std::string TextOf(const std::vector<std::string>& pieces, absl::Span<const int64_t> ids) {
+  constexpr absl::string_view kBlank = "\u2581";
+  std::string text;
+  for (int64_t id : ids) {
+    if (id == kPadPiece || id == kBeginPiece || id == kEndPiece) continue;
+    if (id == kUnknownPiece) {
+      text += " \u2047 ";
+      continue;
+    }
+    absl::string_view piece = pieces[id];
+    // The blank that SentencePiece puts before every text is none of it.
+    if (text.empty()) absl::ConsumePrefix(&piece, kBlank);
+    text += absl::StrReplaceAll(piece, {{kBlank, " "}});
+  }
+  return text;
 }
 
 }  // namespace starling

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 
 namespace starling {
 
@@ -29,6 +30,12 @@ absl::Status TrainSentencePiece(const std::vector<std::string>& files, int64_t v
 // after each line. Errors as above.
 absl::StatusOr<std::vector<int32_t>> EncodeWithSentencePiece(const std::string& model,
                                                              const std::string& text);
+
+// Returns the pieces of the model in the file `model`, by id. Errors as above.
+absl::StatusOr<std::vector<std::string>> PiecesOf(const std::string& model);
+
+// What `ids` read as, with `pieces` of a model as trained here: as spm_decode prints it.
+std::string TextOf(const std::vector<std::string>& pieces, absl::Span<const int64_t> ids);
 
 }  // namespace starling
 

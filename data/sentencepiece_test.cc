@@ -58,6 +58,35 @@ TEST_F(SentencePieceTest, EncodesLinesWithAnEndEach) {
   EXPECT_EQ(ids->back(), kEndPiece);
 }
 
+// What spm_decode makes of a line's tokens, for lines that the model knows and one that it does
+// not.
+TEST_F(SentencePieceTest, PiecesReadAsSpmDecodePrintsThem) {
+  const std::string model = directory_ + "/m.model", lines = directory_ + "/lines";
+  ASSERT_TRUE(TrainSentencePiece({text_}, 60, {}, directory_ + "/m").ok());
+  ASSERT_TRUE(WriteFileAtomically(lines, "the pattern 25 is one\n\n one  of\nthe ä one\n").ok());
+  ASSERT_EQ(std::system(("spm_encode --model='" + model + "' --input='" + lines +
+                         "' --output_format=id | spm_decode --model='" + model +
+                         "' --input_format=id > '" + directory_ + "/decoded'")
+                            .c_str()),
+            0);
+  const auto pieces = PiecesOf(model);
+  ASSERT_TRUE(pieces.ok()) << pieces.status();
+  ASSERT_EQ(pieces->size(), 60u);
+  EXPECT_EQ((*pieces)[kEndPiece], "</s>");
+  std::string text;
+  std::vector<int64_t> line;
+  const auto ids = EncodeWithSentencePiece(model, lines);
+  ASSERT_TRUE(ids.ok()) << ids.status();
+  for (int32_t id : *ids) {
+    line.push_back(id);
+    if (id != kEndPiece) continue;
+    text += TextOf(*pieces, line) + "\n";
+    line.clear();
+  }
+  EXPECT_EQ(text, ReadFile(directory_ + "/decoded").value());
+  EXPECT_THAT(text, HasSubstr("the pattern 25 is one\n"));
+}
+
 TEST_F(SentencePieceTest, SaysInOneSentenceWhatWentWrong) {
   EXPECT_THAT(
       std::string(TrainSentencePiece({text_}, 8000, {}, directory_ + "/m").message()),

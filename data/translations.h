@@ -29,7 +29,7 @@ class Translations {
  public:
   virtual ~Translations() = default;
 
-  // The target sentence of an example, as its author wrote it.
+  // The target sentence of an example of the validation or test split, as its author wrote it.
   virtual absl::string_view Reference(Split split, int64_t example) const = 0;
 
   // What `tokens`, all below the vocabulary, read as: pieces joined into words, as an author
