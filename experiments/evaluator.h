@@ -5,6 +5,7 @@
 #define EXPERIMENTS_EVALUATOR_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -34,11 +35,19 @@ class Evaluator {
   // (on the whole split). Leaves the model bound to (average, nothing): the caller re-binds.
   absl::StatusOr<Evaluation> Evaluate(Split split);
 
+  // BLEU of the average model's translations of the split (each worker a share); absent where the
+  // data are no sentence pairs or the model does not translate. Call UpdateAverage first; binds as
+  // Evaluate does.
+  absl::StatusOr<std::optional<double>> Bleu(Split split);
+
   // values[r] <- what worker r has in `own`, for all r.
   absl::StatusOr<std::vector<double>> Gather(double own);
 
  private:
   absl::Status SumOverWorkers(Buffer values);
+  // Reads the examples from `begin` on that are evaluated at a time, at least one, none beyond
+  // `end`; returns how many.
+  absl::StatusOr<int64_t> ReadSome(Split split, int64_t begin, int64_t end);
   absl::StatusOr<MetricSums> EvaluateRange(Split split, int64_t begin, int64_t end);
 
   Communicator* comm_;

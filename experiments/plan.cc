@@ -10,6 +10,7 @@
 #include "core/config/resolve.h"
 #include "core/registry.h"
 #include "core/status.h"
+#include "data/token_sampler.h"
 #include "topology/analysis.h"
 
 namespace starling {
@@ -33,12 +34,37 @@ void CheckWorld(const Experiment& config, std::vector<Problem>* problems) {
                    config.workers(), "; it must be at most ", config.workers()));
 }
 
+// Batches by tokens, of which one worker's may be smaller by rounding.
+void CheckTokenBatches(const Train& train, std::vector<Problem>* problems) {
+  const std::string field =
+      train.has_global_batch_tokens() ? "train.global_batch_tokens" : "train.local_batch_tokens";
+  const std::pair<bool, const char*> others[] = {
+      {train.has_global_batch_size(), "train.global_batch_size"},
+      {train.has_local_batch_size(), "train.local_batch_size"},
+      {train.has_global_batch_tokens() && train.has_local_batch_tokens(),
+       "train.local_batch_tokens"}};
+  for (const auto& [given, other] : others) {
+    if (!given) continue;
+    Add(problems, field,
+        absl::StrCat(field, " and ", other, " are both given; one of them says how large a batch ",
+                     "is"));
+  }
+  if (train.micro_batches() == 1) return;
+  Add(problems, "train.micro_batches",
+      absl::StrCat("train.micro_batches is ", train.micro_batches(), ", but batches by tokens are ",
+                   "not divided: it must be 1; fewer tokens per batch take less memory"));
+}
+
 void CheckTrain(const Experiment& config, std::vector<Problem>* problems) {
   const Train& train = config.train();
   const int64_t workers = config.workers();
   if (!train.has_epochs() && !train.has_max_steps()) {
     Add(problems, "train",
         "train.epochs and train.max_steps are both missing; give one, e.g. train { epochs: 2 }");
+  }
+  if (train.has_global_batch_tokens() || train.has_local_batch_tokens()) {
+    CheckTokenBatches(train, problems);
+    return;
   }
   if (train.has_global_batch_size() && train.global_batch_size() % workers != 0) {
     Add(problems, "train.global_batch_size",
@@ -247,6 +273,53 @@ void CheckStaleness(const Plan& plan, std::vector<Problem>* problems) {
                    absl::StrFormat("%.4g", bound / steepest)));
 }
 
+// Takes from the config how large a batch is, and finds the steps of an epoch.
+absl::Status PlanBatches(const TextLocations& locations, Plan* plan) {
+  const Train& train = plan->config.train();
+  const int64_t workers = plan->config.workers();
+  const int64_t examples = plan->dataset->size(Split::kTrain);
+  const std::string data = absl::StrCat("\"", plan->config.dataset().name(), "\"");
+  if (!train.has_global_batch_tokens() && !train.has_local_batch_tokens()) {
+    plan->local_batch_size = train.has_local_batch_size() ? train.local_batch_size()
+                                                          : train.global_batch_size() / workers;
+    plan->steps_per_epoch = examples / (plan->local_batch_size * workers);
+    if (plan->steps_per_epoch > 0) return absl::OkStatus();
+    const char* field =
+        train.has_global_batch_size() ? "train.global_batch_size" : "train.local_batch_size";
+    return ProblemsStatus(
+        {{field, absl::StrCat("train: a global batch of ", plan->local_batch_size * workers,
+                              " is more than the ", examples, " training examples of ", data)}},
+        locations);
+  }
+  const char* field =
+      train.has_global_batch_tokens() ? "train.global_batch_tokens" : "train.local_batch_tokens";
+  const auto problem = [&](std::string message) {
+    return ProblemsStatus({{field, std::move(message)}}, locations);
+  };
+  if (plan->dataset->spec().vocabulary == 0) {
+    return problem(absl::StrCat(field, " counts tokens, and ", data,
+                                " has none; use train.global_batch_size"));
+  }
+  plan->local_batch_tokens = train.has_local_batch_tokens() ? train.local_batch_tokens()
+                                                            : train.global_batch_tokens() / workers;
+  int64_t longest = 0;
+  for (int64_t example = 0; example < examples; ++example) {
+    plan->costs.push_back(static_cast<int32_t>(plan->dataset->cost(Split::kTrain, example)));
+    longest = std::max<int64_t>(longest, plan->costs.back());
+  }
+  if (longest > plan->local_batch_tokens) {
+    return problem(absl::StrCat("train: a training example of ", data, " has ", longest,
+                                " tokens, more than the ", plan->local_batch_tokens,
+                                " of a worker's batch; give ", field, " at least ",
+                                train.has_local_batch_tokens() ? longest : longest * workers));
+  }
+  plan->steps_per_epoch = MakeSampler(*plan, 0)->steps_per_epoch();
+  if (plan->steps_per_epoch > 0) return absl::OkStatus();
+  return problem(absl::StrCat("train: the training examples of ", data,
+                              " make fewer batches of up to ", plan->local_batch_tokens,
+                              " tokens than there are workers, ", workers));
+}
+
 }  // namespace
 
 absl::Status ResolveExperiment(const TextLocations& locations, Experiment* config,
@@ -291,8 +364,6 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
   const int workers = config.workers();
   plan->dtype = train.dtype() == Train::F64 ? DType::kF64 : DType::kF32;
   plan->precision = PrecisionOf(config.mixing());
-  plan->local_batch_size =
-      train.has_local_batch_size() ? train.local_batch_size() : train.global_batch_size() / workers;
   ASSIGN_OR_RETURN(plan->facts, In(locations, "algorithm")(FactsOf(config)));
   if (plan->facts.needs_topology) {
     ASSIGN_OR_RETURN(plan->topology,
@@ -315,16 +386,7 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
                                        config.partition(), owners)));
   ASSIGN_OR_RETURN(plan->assignment, In(locations, "partition")(partition->Assign()));
 
-  plan->steps_per_epoch = owners.examples / plan->global_batch_size();
-  if (plan->steps_per_epoch == 0) {
-    const char* field =
-        train.has_global_batch_size() ? "train.global_batch_size" : "train.local_batch_size";
-    return ProblemsStatus(
-        {{field, absl::StrCat("train: a global batch of ", plan->global_batch_size(),
-                              " is more than the ", owners.examples, " training examples of \"",
-                              config.dataset().name(), "\"")}},
-        locations);
-  }
+  RETURN_IF_ERROR(PlanBatches(locations, plan.get()));
   plan->steps = StepsOf(train, plan->steps_per_epoch);
   plan->eval_every_steps =
       train.has_eval_every_steps() ? train.eval_every_steps() : plan->steps_per_epoch;
@@ -376,6 +438,17 @@ StepInfo StepInfoOf(const Plan& plan, int64_t step, int64_t steps, double lr) {
   return info;
 }
 
+std::unique_ptr<Sampler> MakeSampler(const Plan& plan, int worker) {
+  const int workers = plan.config.workers();
+  const uint64_t seed = plan.config.seed();
+  if (plan.local_batch_tokens > 0) {
+    return std::make_unique<TokenSampler>(&plan.assignment, plan.costs, worker, workers,
+                                          plan.local_batch_tokens, seed);
+  }
+  return std::make_unique<ExampleSampler>(&plan.assignment, plan.dataset->size(Split::kTrain),
+                                          worker, workers, plan.local_batch_size, seed);
+}
+
 std::string PlanText(const Plan& plan) {
   const Experiment& config = plan.config;
   const int nodes = (config.workers() + config.workers_per_node() - 1) / config.workers_per_node();
@@ -395,9 +468,11 @@ std::string PlanText(const Plan& plan) {
                     facts.exact_after > 0 ? absl::StrCat(", exact after ", facts.exact_after) : "",
                     ")");
   }
-  absl::StrAppend(&text, "\n  ", plan.steps, " steps of ", plan.global_batch_size(), " examples (",
-                  plan.local_batch_size, " per worker), ", plan.steps_per_epoch,
-                  " steps per epoch\n");
+  const bool by_tokens = plan.local_batch_tokens > 0;
+  const int64_t local = by_tokens ? plan.local_batch_tokens : plan.local_batch_size;
+  absl::StrAppend(&text, "\n  ", plan.steps, " steps of ", by_tokens ? "up to " : "",
+                  local * config.workers(), by_tokens ? " tokens (" : " examples (", local,
+                  " per worker), ", plan.steps_per_epoch, " steps per epoch\n");
   if (!plan.assignment.shared && plan.dataset->spec().classes > 0) {
     absl::StrAppend(&text, ClassTable(plan.assignment, plan.dataset->labels(Split::kTrain),
                                       plan.dataset->spec().classes, /*max_lines=*/16));
