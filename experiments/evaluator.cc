@@ -11,7 +11,9 @@ namespace starling {
 namespace {
 
 constexpr uint16_t kMeasurementStream = 0xffff;
-constexpr int64_t kBatch = 250;  // examples evaluated at a time
+constexpr int64_t kBatch = 250;  // examples evaluated at a time, at most
+constexpr int64_t kTokens =
+    2048;  // of sequences: a logit for every token and entry of a vocabulary
 
 }  // namespace
 
@@ -63,12 +65,25 @@ absl::StatusOr<double> Evaluator::ConsensusDistance() {
   return std::sqrt(sum / comm_->size());
 }
 
+int64_t Evaluator::BatchSize(Split split, int64_t begin, int64_t end) const {
+  const DataSpec& spec = dataset_->spec();
+  int64_t size = 0, longest = 0;
+  for (; size < std::min(kBatch, end - begin); ++size) {
+    if (spec.vocabulary == 0) continue;
+    const int64_t length = spec.fields[0].shape[0];  // -1: differs from example to example
+    longest = std::max(longest, length > 0 ? length : dataset_->cost(split, begin + size));
+    if (size > 0 && (size + 1) * longest > kTokens) break;
+  }
+  return size;
+}
+
 absl::StatusOr<MetricSums> Evaluator::EvaluateRange(Split split, int64_t begin, int64_t end) {
   MetricSums sums;
   std::vector<int64_t> ids;
-  for (int64_t start = begin; start < end; start += kBatch) {
-    ids.resize(std::min(kBatch, end - start));
-    std::iota(ids.begin(), ids.end(), start);
+  while (begin < end) {
+    ids.resize(BatchSize(split, begin, end));
+    std::iota(ids.begin(), ids.end(), begin);
+    begin += static_cast<int64_t>(ids.size());
     RETURN_IF_ERROR(dataset_->Read(split, ids, /*stream=*/0, &batch_));
     RETURN_IF_ERROR(model_->Evaluate(batch_, &sums));
   }
@@ -96,6 +111,8 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(sums))));
   evaluation.loss = sums[0] / std::max(sums[2], 1.0);
   if (classifies) evaluation.accuracy = sums[1] / std::max(sums[2], 1.0);
+  if (dataset_->spec().vocabulary > 0 && sums[2] > 0)
+    evaluation.perplexity = std::exp(evaluation.loss);
   return evaluation;
 }
 

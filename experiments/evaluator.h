@@ -39,6 +39,7 @@ class Evaluator {
 
  private:
   absl::Status SumOverWorkers(Buffer values);
+  int64_t BatchSize(Split split, int64_t begin, int64_t end) const;
   absl::StatusOr<MetricSums> EvaluateRange(Split split, int64_t begin, int64_t end);
 
   Communicator* comm_;

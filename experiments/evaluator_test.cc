@@ -23,6 +23,7 @@ namespace {
 constexpr int kWorkers = 3;
 constexpr int kDimension = 2;
 constexpr int64_t kExamples = 1003;  // neither workers nor batches divide it
+constexpr int64_t kTokens = 300;     // of an example, where there is a vocabulary
 
 // As push-sum keeps them: worker r holds a numerator and a weight that is not 1.
 constexpr double kNumerators[kWorkers][kDimension] = {{1, 8}, {6, 2}, {12, -4}};
@@ -58,7 +59,11 @@ class PushSumLike final : public AlgorithmBase {
 // An example is its own number.
 class Numbers final : public Dataset {
  public:
-  explicit Numbers(int64_t classes) { spec_.classes = classes; }
+  explicit Numbers(int64_t classes, int64_t vocabulary = 0) {
+    spec_.classes = classes;
+    spec_.vocabulary = vocabulary;
+    spec_.fields = {{"number", {vocabulary > 0 ? kTokens : 1}, DType::kI64}};
+  }
   const DataSpec& spec() const override { return spec_; }
   int64_t size(Split split) const override { return split == Split::kTest ? kExamples : 0; }
   uint64_t fingerprint() const override { return 0; }
@@ -91,6 +96,7 @@ class Linear final : public Model {
     return absl::UnimplementedError("evaluation only");
   }
   absl::Status Evaluate(const Batch& batch, MetricSums* sums) override {
+    largest_batch = std::max(largest_batch, batch.size);
     const auto x = x_.as<double>();
     for (int64_t id : batch.fields[0].buffer().as<int64_t>()) {
       sums->loss += x[0] * static_cast<double>(id) + x[1];
@@ -100,6 +106,8 @@ class Linear final : public Model {
     return absl::OkStatus();
   }
   absl::Status VisitState(StateVisitor*) override { return absl::OkStatus(); }
+
+  int64_t largest_batch = 0;
 
  private:
   Layout layout_;
@@ -169,9 +177,32 @@ TEST(EvaluatorTest, WithoutClassesThereIsNoAccuracy) {
     RETURN_IF_ERROR(evaluator->UpdateAverage());
     ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator->Evaluate(Split::kTest));
     EXPECT_FALSE(evaluation.accuracy.has_value());
+    EXPECT_FALSE(evaluation.perplexity.has_value());
     EXPECT_TRUE(evaluation.worker_accuracy.empty());
     return absl::OkStatus();
   });
+}
+
+TEST(EvaluatorTest, TokensHaveAPerplexityAndSmallBatches) {
+  PluginRef threads;
+  threads.set_name("threads");
+  const auto backend = Registry<Backend>::Global().Create(threads, {1, 1, 1});
+  ASSERT_TRUE(backend.ok()) << backend.status();
+  const Numbers dataset(/*classes=*/0, /*vocabulary=*/7);
+  const absl::Status status = (*backend)->Run([&](Communicator* comm) -> absl::Status {
+    Linear model;
+    PushSumLike algorithm(0);
+    const Arena x(kDimension, DType::kF64);
+    Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30));
+    RETURN_IF_ERROR(evaluator.UpdateAverage());
+    ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator.Evaluate(Split::kTest));
+    EXPECT_FALSE(evaluation.accuracy.has_value());
+    EXPECT_NEAR(evaluation.loss, LinearLoss(Estimated(0, 0), Estimated(0, 1)), 1e-9);
+    EXPECT_EQ(evaluation.perplexity, std::exp(evaluation.loss));
+    EXPECT_EQ(model.largest_batch, 6);  // of 300 tokens in 2,048
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST(EvaluatorTest, ASplitWithoutExamplesDividesByNothing) {

@@ -263,12 +263,17 @@ absl::Status Monitor::ReportEvaluation(int64_t step, Split split, const Evaluati
   MetricRecord record = Record(step);
   record.values = {{tag + "/loss", evaluation.loss}};
   if (evaluation.accuracy) record.values.emplace_back(tag + "/accuracy", *evaluation.accuracy);
+  if (evaluation.perplexity)
+    record.values.emplace_back(tag + "/perplexity", *evaluation.perplexity);
   RETURN_IF_ERROR(Emit(record));
   for (size_t worker = 0; worker < evaluation.worker_loss.size(); ++worker) {
     record.worker = static_cast<int>(worker);
     record.values = {{tag + "/loss", evaluation.worker_loss[worker]}};
     if (evaluation.accuracy) {
       record.values.emplace_back(tag + "/accuracy", evaluation.worker_accuracy[worker]);
+    }
+    if (evaluation.perplexity) {
+      record.values.emplace_back(tag + "/perplexity", std::exp(evaluation.worker_loss[worker]));
     }
     RETURN_IF_ERROR(Emit(record));
   }
