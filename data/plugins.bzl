@@ -4,6 +4,8 @@ DATASET_PLUGINS = [
     "//data/fashion_mnist",
     "//data/no_data",
     "//data/synthetic_classification",
+    "//data/text",
+    "//data/tokens",
     "//data/translation",
 ]
 

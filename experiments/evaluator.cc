@@ -13,8 +13,9 @@ namespace starling {
 namespace {
 
 constexpr uint16_t kMeasurementStream = 0xffff;
-constexpr int64_t kBatch = 250;         // examples evaluated at a time
-constexpr int64_t kBatchTokens = 4096;  // and their tokens, padding counted, if they are several
+constexpr int64_t kBatch = 250;  // examples evaluated at a time, at most
+// Of sequences, padding counted: there is a logit for every token and entry of the vocabulary.
+constexpr int64_t kTokens = 2048;
 
 }  // namespace
 
@@ -66,14 +67,21 @@ absl::StatusOr<double> Evaluator::ConsensusDistance() {
   return std::sqrt(sum / comm_->size());
 }
 
-absl::StatusOr<int64_t> Evaluator::ReadSome(Split split, int64_t begin, int64_t end) {
-  std::vector<int64_t> ids;
-  int64_t longest = 0;
-  for (int64_t id = begin; id < end && id < begin + kBatch; ++id) {
-    longest = std::max(longest, dataset_->cost(split, id));
-    if (!ids.empty() && longest * (id + 1 - begin) > kBatchTokens) break;
-    ids.push_back(id);
+int64_t Evaluator::BatchSize(Split split, int64_t begin, int64_t end) const {
+  const DataSpec& spec = dataset_->spec();
+  int64_t size = 0, longest = 0;
+  for (; size < std::min(kBatch, end - begin); ++size) {
+    if (spec.vocabulary == 0) continue;
+    const int64_t length = spec.fields[0].shape[0];  // -1: differs from example to example
+    longest = std::max(longest, length > 0 ? length : dataset_->cost(split, begin + size));
+    if (size > 0 && (size + 1) * longest > kTokens) break;
   }
+  return size;
+}
+
+absl::StatusOr<int64_t> Evaluator::ReadSome(Split split, int64_t begin, int64_t end) {
+  std::vector<int64_t> ids(BatchSize(split, begin, end));
+  std::iota(ids.begin(), ids.end(), begin);
   RETURN_IF_ERROR(dataset_->Read(split, ids, /*stream=*/0, &batch_));
   return batch_.size;
 }
@@ -109,6 +117,8 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(sums))));
   evaluation.loss = sums[0] / std::max(sums[2], 1.0);
   if (classifies) evaluation.accuracy = sums[1] / std::max(sums[2], 1.0);
+  if (dataset_->spec().vocabulary > 0 && sums[2] > 0)
+    evaluation.perplexity = std::exp(evaluation.loss);
   return evaluation;
 }
 

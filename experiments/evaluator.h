@@ -45,9 +45,9 @@ class Evaluator {
 
  private:
   absl::Status SumOverWorkers(Buffer values);
-  // Reads the examples from `begin` on that are evaluated at a time, at least one, none beyond
-  // `end`; returns how many.
-  absl::StatusOr<int64_t> ReadSome(Split split, int64_t begin, int64_t end);
+  // How many examples from `begin` on are evaluated at a time, none beyond `end`.
+  int64_t BatchSize(Split split, int64_t begin, int64_t end) const;
+  absl::StatusOr<int64_t> ReadSome(Split split, int64_t begin, int64_t end);  // returns BatchSize
   absl::StatusOr<MetricSums> EvaluateRange(Split split, int64_t begin, int64_t end);
 
   Communicator* comm_;

@@ -29,6 +29,7 @@ namespace {
 constexpr int kWorkers = 3;
 constexpr int kDimension = 2;
 constexpr int64_t kExamples = 1003;  // neither workers nor batches divide it
+constexpr int64_t kTokens = 300;     // of an example, where there is a vocabulary
 
 // As push-sum keeps them: worker r holds a numerator and a weight that is not 1.
 constexpr double kNumerators[kWorkers][kDimension] = {{1, 8}, {6, 2}, {12, -4}};
@@ -69,8 +70,11 @@ int64_t Translated(int64_t i) { return i % 5 == 0 ? i + 1 : i; }
 // An example is its own number.
 class Numbers final : public Dataset, public Translations {
  public:
-  explicit Numbers(int64_t classes, bool translates = false) : translates_(translates) {
+  explicit Numbers(int64_t classes, int64_t vocabulary = 0, bool translates = false)
+      : translates_(translates) {
     spec_.classes = classes;
+    spec_.vocabulary = vocabulary;
+    spec_.fields = {{"number", {vocabulary > 0 ? kTokens : 1}, DType::kI64}};
     for (int64_t i = 0; i < kExamples; ++i) references_.push_back(Sentence(i));
   }
   const DataSpec& spec() const override { return spec_; }
@@ -85,8 +89,6 @@ class Numbers final : public Dataset, public Translations {
     return absl::OkStatus();
   }
   absl::Span<const int32_t> labels(Split) const override { return {}; }
-  // Some are so long that few of them are evaluated at a time.
-  int64_t cost(Split, int64_t example) const override { return example % 100 == 0 ? 3000 : 1; }
   const Translations* translations() const override { return translates_ ? this : nullptr; }
   absl::string_view Reference(Split, int64_t example) const override {
     return references_[example];
@@ -116,18 +118,18 @@ class Linear final : public Model {
     return absl::UnimplementedError("evaluation only");
   }
   absl::Status Evaluate(const Batch& batch, MetricSums* sums) override {
+    largest_batch = std::max(largest_batch, batch.size);
     const auto x = x_.as<double>();
     for (int64_t id : batch.fields[0].buffer().as<int64_t>()) {
       sums->loss += x[0] * static_cast<double>(id) + x[1];
       sums->correct += static_cast<double>(id) < 100 * x[0];
     }
-    EXPECT_LE(batch.size, 250);
     sums->targets += batch.size;
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<std::vector<int64_t>>> Translate(const Batch& batch) override {
     if (!translates_) return Model::Translate(batch);
-    EXPECT_EQ(x_.as<double>()[0], Average(0));
+    EXPECT_NEAR(x_.as<double>()[0], Average(0), 1e-12);
     std::vector<std::vector<int64_t>> translations;
     for (int64_t id : batch.fields[0].buffer().as<int64_t>()) {
       translations.push_back({Translated(id)});
@@ -135,6 +137,8 @@ class Linear final : public Model {
     return translations;
   }
   absl::Status VisitState(StateVisitor*) override { return absl::OkStatus(); }
+
+  int64_t largest_batch = 0;
 
  private:
   const bool translates_;
@@ -209,9 +213,32 @@ TEST(EvaluatorTest, WithoutClassesThereIsNoAccuracy) {
     RETURN_IF_ERROR(evaluator->UpdateAverage());
     ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator->Evaluate(Split::kTest));
     EXPECT_FALSE(evaluation.accuracy.has_value());
+    EXPECT_FALSE(evaluation.perplexity.has_value());
     EXPECT_TRUE(evaluation.worker_accuracy.empty());
     return absl::OkStatus();
   });
+}
+
+TEST(EvaluatorTest, TokensHaveAPerplexityAndSmallBatches) {
+  PluginRef threads;
+  threads.set_name("threads");
+  const auto backend = Registry<Backend>::Global().Create(threads, {1, 1, 1});
+  ASSERT_TRUE(backend.ok()) << backend.status();
+  const Numbers dataset(/*classes=*/0, /*vocabulary=*/7);
+  const absl::Status status = (*backend)->Run([&](Communicator* comm) -> absl::Status {
+    Linear model(/*translates=*/false);
+    PushSumLike algorithm(0);
+    const Arena x(kDimension, DType::kF64);
+    Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30));
+    RETURN_IF_ERROR(evaluator.UpdateAverage());
+    ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator.Evaluate(Split::kTest));
+    EXPECT_FALSE(evaluation.accuracy.has_value());
+    EXPECT_NEAR(evaluation.loss, LinearLoss(Estimated(0, 0), Estimated(0, 1)), 1e-9);
+    EXPECT_EQ(evaluation.perplexity, std::exp(evaluation.loss));
+    EXPECT_EQ(model.largest_batch, 6);  // of 300 tokens in 2,048
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST(EvaluatorTest, ASplitWithoutExamplesDividesByNothing) {
@@ -229,7 +256,7 @@ TEST(EvaluatorTest, BleuIsThatOfTheWholeSplit) {
   for (int64_t i = 0; i < kExamples; ++i) expected.Add(Sentence(Translated(i)), Sentence(i));
   EXPECT_GT(expected.Score(), 50);
   EXPECT_LT(expected.Score(), 99);
-  OnEveryWorker(Numbers(0, /*translates=*/true), /*model_translates=*/true,
+  OnEveryWorker(Numbers(0, 0, /*translates=*/true), /*model_translates=*/true,
                 [&](Communicator*, Evaluator* evaluator) -> absl::Status {
                   RETURN_IF_ERROR(evaluator->UpdateAverage());
                   ASSIGN_OR_RETURN(const auto bleu, evaluator->Bleu(Split::kTest));
@@ -242,7 +269,7 @@ TEST(EvaluatorTest, BleuIsThatOfTheWholeSplit) {
 
 TEST(EvaluatorTest, WithoutTranslationsThereIsNoBleu) {
   for (bool data_translate : {true, false}) {
-    OnEveryWorker(Numbers(0, data_translate), /*model_translates=*/!data_translate,
+    OnEveryWorker(Numbers(0, 0, data_translate), /*model_translates=*/!data_translate,
                   [&](Communicator*, Evaluator* evaluator) -> absl::Status {
                     RETURN_IF_ERROR(evaluator->UpdateAverage());
                     ASSIGN_OR_RETURN(const auto bleu, evaluator->Bleu(Split::kTest));

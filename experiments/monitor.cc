@@ -263,6 +263,8 @@ absl::Status Monitor::ReportEvaluation(int64_t step, Split split, const Evaluati
   MetricRecord record = Record(step);
   record.values = {{tag + "/loss", evaluation.loss}};
   if (evaluation.accuracy) record.values.emplace_back(tag + "/accuracy", *evaluation.accuracy);
+  if (evaluation.perplexity)
+    record.values.emplace_back(tag + "/perplexity", *evaluation.perplexity);
   if (evaluation.bleu) record.values.emplace_back(tag + "/bleu", *evaluation.bleu);
   RETURN_IF_ERROR(Emit(record));
   for (size_t worker = 0; worker < evaluation.worker_loss.size(); ++worker) {
@@ -270,6 +272,9 @@ absl::Status Monitor::ReportEvaluation(int64_t step, Split split, const Evaluati
     record.values = {{tag + "/loss", evaluation.worker_loss[worker]}};
     if (evaluation.accuracy) {
       record.values.emplace_back(tag + "/accuracy", evaluation.worker_accuracy[worker]);
+    }
+    if (evaluation.perplexity) {
+      record.values.emplace_back(tag + "/perplexity", std::exp(evaluation.worker_loss[worker]));
     }
     RETURN_IF_ERROR(Emit(record));
   }

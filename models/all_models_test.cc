@@ -16,6 +16,8 @@ namespace {
 // Models for other data, small enough for finite differences, and without dropout.
 std::vector<ModelCase> Listed() {
   return {
+      {"gpt2", "gpt2", "layers: 1 heads: 2 width: 8", TextSpec(5, 9)},
+      {"lstm", "lstm", "layers: 1 embedding: 4 hidden: 5", TextSpec(5, 9)},
       {"transformer", "transformer",
        "d_model: 8 heads: 2 encoder_layers: 1 decoder_layers: 1 ff: 8 dropout: 0 label_smoothing: "
        "0",

@@ -31,20 +31,21 @@ bool Exists(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-absl::StatusOr<std::string> FindDirectory(const std::string& configured) {
-  if (!configured.empty()) {
-    const std::string directory = UserPath(configured);
+absl::StatusOr<std::string> FindDirectory(const TranslationConfig& config) {
+  if (!config.dir().empty()) {
+    const std::string directory = UserPath(config.dir());
     if (Exists(directory)) return directory;
     return absl::NotFoundError(absl::StrCat("dataset \"translation\": the directory ", directory,
                                             " (dataset.config.dir) does not exist"));
   }
   const char* data = std::getenv("STARLING_DATA");
   if (data == nullptr || *data == '\0') {
-    return absl::NotFoundError(
-        "dataset \"translation\": dataset.config.dir names no directory, and the environment "
-        "variable STARLING_DATA, in whose directory multi30k would be looked for, is not set");
+    return absl::NotFoundError(absl::StrCat(
+        "dataset \"translation\": dataset.config.dir names no directory, and the environment ",
+        "variable STARLING_DATA, in whose directory ", config.corpus(),
+        " would be looked for, is not set"));
   }
-  const std::string directory = absl::StrCat(data, "/multi30k");
+  const std::string directory = absl::StrCat(data, "/", config.corpus());
   if (Exists(directory)) return directory;
   return absl::NotFoundError(absl::StrCat("dataset \"translation\": the directory ", directory,
                                           " does not exist; name another with dataset.config.dir"));
@@ -165,7 +166,7 @@ absl::Status Make(const TranslationConfig& config, const TranslationFiles& files
 }  // namespace
 
 absl::StatusOr<TranslationFiles> FindTranslationFiles(const TranslationConfig& config) {
-  ASSIGN_OR_RETURN(const std::string directory, FindDirectory(config.dir()));
+  ASSIGN_OR_RETURN(const std::string directory, FindDirectory(config));
   TranslationFiles files;
   files[0].name = config.train();
   files[1].name = config.validation();

@@ -66,16 +66,58 @@ class Sentences {
   std::vector<int64_t> ends_;  // places of kEnd
 };
 
+DataSpec SpecOf(int64_t vocabulary) {
+  DataSpec spec;
+  for (const char* field : {"source", "target_in", "target_out"}) {
+    spec.fields.push_back({field, {-1}, DType::kI64});
+  }
+  spec.vocabulary = vocabulary;
+  return spec;
+}
+
 struct SentencePairs {
   Sentences source, target;
   std::vector<std::string> references;  // target text; of validation and test
+};
+
+// Stands for files that are not here, so that a run with them can be planned.
+class Assumed final : public Dataset {
+ public:
+  Assumed(const TranslationConfig& config, absl::Status missing)
+      : config_(config), missing_(std::move(missing)), spec_(SpecOf(config.vocabulary())) {}
+
+  const DataSpec& spec() const override { return spec_; }
+  int64_t size(Split split) const override {
+    const AssumedTranslation& assumed = config_.assumed();
+    if (split == Split::kTrain) return assumed.train_pairs();
+    return split == Split::kValidation ? assumed.validation_pairs() : assumed.test_pairs();
+  }
+  uint64_t fingerprint() const override { return 0; }
+  absl::Status Available() const override { return missing_; }
+  absl::Status Read(Split, absl::Span<const int64_t>, uint64_t, Batch*) const override {
+    return missing_;
+  }
+  absl::Span<const int32_t> labels(Split) const override { return {}; }
+  int64_t cost(Split, int64_t) const override {
+    return std::min(config_.assumed().tokens(), config_.max_length());
+  }
+
+ private:
+  const TranslationConfig config_;
+  const absl::Status missing_;
+  const DataSpec spec_;
 };
 
 class Translation final : public Dataset, public Translations {
  public:
   static absl::StatusOr<std::unique_ptr<Dataset>> Create(const TranslationConfig& config,
                                                          const Dataset::Context&) {
-    ASSIGN_OR_RETURN(const TranslationFiles files, FindTranslationFiles(config));
+    const auto found = FindTranslationFiles(config);
+    if (absl::IsNotFound(found.status()) && config.assumed().train_pairs() > 0) {
+      return std::make_unique<Assumed>(config, found.status());
+    }
+    RETURN_IF_ERROR(found.status());
+    const TranslationFiles& files = *found;
     ASSIGN_OR_RETURN(const std::string directory, PrepareTranslation(config, files));
     auto data = std::make_unique<Translation>(config.max_length());
     ASSIGN_OR_RETURN(data->pieces_, PiecesOf(absl::StrCat(directory, "/spm.model")));
@@ -94,15 +136,11 @@ class Translation final : public Dataset, public Translations {
       pairs.references.resize(pairs.target.size());
     }
     data->fingerprint_ = CombineDigests(digests);
-    data->spec_.vocabulary = static_cast<int64_t>(data->pieces_.size());
+    data->spec_ = SpecOf(static_cast<int64_t>(data->pieces_.size()));
     return data;
   }
 
-  explicit Translation(int64_t max_length) : max_length_(max_length) {
-    for (const char* field : {"source", "target_in", "target_out"}) {
-      spec_.fields.push_back({field, {-1}, DType::kI64});
-    }
-  }
+  explicit Translation(int64_t max_length) : max_length_(max_length) {}
 
   const DataSpec& spec() const override { return spec_; }
   int64_t size(Split split) const override { return Of(split).source.size(); }

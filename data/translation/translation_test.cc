@@ -214,6 +214,22 @@ TEST_F(TranslationTest, SaysWhatIsWrongWithTheFiles) {
             absl::NotFoundError("dataset \"translation\": the directory /nowhere "
                                 "(dataset.config.dir) does not exist"));
   config = Config();
+  config.clear_dir();
+  config.set_corpus("wmt14_en_de");
+  const char* variable = std::getenv("STARLING_DATA");
+  const std::string before = variable == nullptr ? "" : variable;
+  unsetenv("STARLING_DATA");
+  EXPECT_EQ(
+      Make(config).status(),
+      absl::NotFoundError("dataset \"translation\": dataset.config.dir names no directory, and "
+                          "the environment variable STARLING_DATA, in whose directory "
+                          "wmt14_en_de would be looked for, is not set"));
+  setenv("STARLING_DATA", "/nowhere", 1);
+  EXPECT_EQ(Make(config).status(),
+            absl::NotFoundError("dataset \"translation\": the directory /nowhere/wmt14_en_de does "
+                                "not exist; name another with dataset.config.dir"));
+  variable == nullptr ? unsetenv("STARLING_DATA") : setenv("STARLING_DATA", before.c_str(), 1);
+  config = Config();
   config.set_vocabulary(50000);
   EXPECT_THAT(std::string(Make(config).status().message()),
               testing::StartsWith("dataset \"translation\": spm_train failed: Vocabulary size"));
@@ -227,6 +243,26 @@ TEST_F(TranslationTest, SaysWhatIsWrongWithTheFiles) {
           "dataset \"translation\": ", config.dir(), "/short.en has 2 lines and ", config.dir(),
           "/short.de 1; line i of both belongs together, and there must be "
           "one")));
+}
+
+TEST(AssumedTranslationTest, RunsCanBePlannedWithoutTheFiles) {
+  TranslationConfig config = Config();
+  config.set_dir("/nowhere");
+  config.mutable_assumed()->set_train_pairs(4500000);
+  config.mutable_assumed()->set_test_pairs(3003);
+  config.mutable_assumed()->set_tokens(30);
+  const auto data = Make(config);
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ((*data)->size(Split::kTrain), 4500000);
+  EXPECT_EQ((*data)->size(Split::kValidation), 0);
+  EXPECT_EQ((*data)->size(Split::kTest), 3003);
+  EXPECT_EQ((*data)->cost(Split::kTrain, 7), 30);
+  EXPECT_EQ((*data)->spec().vocabulary, 90);
+  const auto missing = absl::NotFoundError(
+      "dataset \"translation\": the directory /nowhere (dataset.config.dir) does not exist");
+  EXPECT_EQ((*data)->Available(), missing);
+  Batch batch;
+  EXPECT_EQ((*data)->Read(Split::kTrain, {0}, 0, &batch), missing);
 }
 
 TEST_F(TranslationTest, Multi30k) {

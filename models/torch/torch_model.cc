@@ -227,11 +227,14 @@ void TorchModel::AttachHooks() {
 
 void TorchModel::DryPass(const DataSpec& data) {
   constexpr int64_t kExamples = 2;  // batch norm refuses one
-  constexpr int64_t kLength = 2;    // of sequences whose length differs from batch to batch
+  constexpr int64_t kLength = 2;    // of sequences of any length
   std::vector<torch::Tensor> fields;
   for (const FieldSpec& field : data.fields) {
     std::vector<int64_t> shape = {kExamples};
-    for (int64_t extent : field.shape) shape.push_back(extent < 0 ? kLength : extent);
+    for (int64_t extent : field.shape) {
+      const int64_t length = extent < 0 ? kLength : extent;
+      shape.push_back(net_.takes_any_length ? std::min(length, kLength) : length);
+    }
     // Token 0 may be padding, which is no target.
     const bool tokens = data.vocabulary > 1 && field.type == DType::kI64;
     fields.push_back(torch::full(shape, tokens ? 1 : 0, FieldType(ScalarTypeOf(field.type))));

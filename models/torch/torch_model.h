@@ -55,12 +55,16 @@ struct TorchNet {
   // is wanted. LibTorch's own generator must not be used.
   std::function<TorchOutput(const std::vector<torch::Tensor>& fields, uint64_t stream)> forward;
 
-  // The translations of a batch (Model::Translate), with gradients off; may be empty.
-  std::function<std::vector<std::vector<int64_t>>(const std::vector<torch::Tensor>& fields)>
-      translate;
-
   // For tensors that do not start from PyTorch's default distributions; may be empty.
   StartingChoice starting;
+
+  // The net takes shorter sequences than the data set's too: its gradients' order is then found on
+  // short ones.
+  bool takes_any_length = false;
+
+  // The translations of a batch (Model::Translate), with gradients off; may be empty.
+  std::function<std::vector<std::vector<int64_t>>(const std::vector<torch::Tensor>& fields)>
+      translate = nullptr;
 };
 
 // Makes the model `name` (for messages). `build` makes the module with float32 parameters on the
@@ -81,7 +85,7 @@ TorchNet Classifier(std::shared_ptr<Module> module) {
           [net = module.get()](const std::vector<torch::Tensor>& fields, uint64_t) {
             return CrossEntropy(net->forward(fields[0]), fields[1]);
           },
-          /*translate=*/nullptr, /*starting=*/nullptr};
+          /*starting=*/nullptr, /*takes_any_length=*/false};
 }
 
 }  // namespace starling
