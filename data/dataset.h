@@ -71,6 +71,10 @@ class Dataset {
   // Identifies the data: the same for the same examples in the same order, wherever they lie.
   virtual uint64_t fingerprint() const = 0;
 
+  // OK, or what keeps Read from working. A data set whose config says what its files hold can be
+  // made, and a run planned with it, where the files are not: then this is NOT_FOUND, as is Read.
+  virtual absl::Status Available() const { return absl::OkStatus(); }
+
   // Reads the examples with these ids (0..size(split)-1, any order, repeats allowed) into `out`.
   // `stream` is the random stream for augmentation. Pure and thread-safe. OUT_OF_RANGE names the
   // first wrong id and the split.

@@ -213,8 +213,11 @@ class Text {
     ASSIGN_OR_RETURN(const std::string vocabulary,
                      ReadFile(absl::StrCat(*directory, "/", kVocabularyFile)));
     const auto size = static_cast<int64_t>(nlohmann::json::parse(vocabulary).size());
-    return TokenWindows::Open("text", *directory,
-                              {config.context(), size, config.random_offsets()});
+    TokenWindowsOptions options;
+    options.context = config.context();
+    options.vocabulary = size;
+    options.random_offsets = config.random_offsets();
+    return TokenWindows::Open("text", *directory, options);
   }
 };
 
