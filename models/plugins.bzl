@@ -2,7 +2,9 @@
 
 MODEL_PLUGINS = [
     "//models/convnet",
+    "//models/gpt2",
     "//models/logistic_regression",
+    "//models/lstm",
     "//models/mlp",
     "//models/paced",
     "//models/quadratic",
