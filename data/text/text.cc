@@ -43,16 +43,17 @@ using Parts = std::array<absl::string_view, 3>;
 
 absl::StatusOr<std::string> ReadText(const std::string& configured) {
   std::string path = UserPath(configured);
-  if (configured.empty()) {
-    const char* data = std::getenv("STARLING_DATA");
-    if (data == nullptr || *data == '\0') {
-      return absl::NotFoundError(
-          "no text is given; name a file or a directory of .txt files with dataset.config.path, or "
-          "put one at $STARLING_DATA/tinyshakespeare/input.txt");
-    }
-    path = absl::StrCat(data, "/tinyshakespeare/input.txt");
-  }
   std::error_code error;
+  if (configured.empty()) {
+    constexpr char kDefault[] = "/tinyshakespeare/input.txt";
+    const char* data = std::getenv("STARLING_DATA");
+    path = absl::StrCat(data == nullptr ? "" : data, kDefault);
+    if (data == nullptr || !fs::exists(path, error)) {
+      return absl::NotFoundError(absl::StrCat(
+          "its files were not found; looked for ", data == nullptr ? "$STARLING_DATA" : data,
+          kDefault, ". Name a file, or a directory of .txt files, with dataset.config.path"));
+    }
+  }
   if (!fs::is_directory(path, error)) return ReadFile(path);
   std::vector<std::string> files;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end;

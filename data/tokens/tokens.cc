@@ -17,22 +17,21 @@ namespace starling {
 namespace {
 
 absl::StatusOr<std::string> FindDirectory(const TokensConfig& config) {
-  std::string directory = UserPath(config.dir());
-  if (config.dir().empty()) {
-    const char* data = std::getenv("STARLING_DATA");
-    if (data == nullptr || *data == '\0') {
-      return absl::NotFoundError(
-          "dataset \"tokens\": no directory is given; name the one that holds train.bin and "
-          "val.bin "
-          "with dataset.config.dir, or put it at $STARLING_DATA/tokens");
-    }
-    directory = absl::StrCat(data, "/tokens");
-  }
+  const char* data = std::getenv("STARLING_DATA");
+  const std::string directory = !config.dir().empty() ? UserPath(config.dir())
+                                : data != nullptr     ? absl::StrCat(data, "/tokens")
+                                                      : "";
   std::error_code ignored;
   if (std::filesystem::is_directory(directory, ignored)) return directory;
+  if (!config.dir().empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("dataset \"tokens\": the directory ", directory,
+                     " (dataset.config.dir) does not exist; it holds train.bin and val.bin"));
+  }
   return absl::NotFoundError(
-      absl::StrCat("dataset \"tokens\": there is no directory ", directory,
-                   "; name the one that holds train.bin and val.bin with dataset.config.dir"));
+      absl::StrCat("dataset \"tokens\": its files were not found; looked for the directory ",
+                   data == nullptr ? "$STARLING_DATA/tokens" : directory,
+                   ". Name the one that holds train.bin and val.bin with dataset.config.dir"));
 }
 
 class Tokens {

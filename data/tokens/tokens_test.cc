@@ -142,14 +142,16 @@ TEST(TokensTest, LooksIntoStarlingData) {
   EXPECT_TRUE(Make(config).ok());
   unsetenv("STARLING_DATA");
   EXPECT_EQ(ErrorOf(config, absl::StatusCode::kNotFound),
-            "dataset \"tokens\": no directory is given; name the one that holds train.bin and "
-            "val.bin with dataset.config.dir, or put it at $STARLING_DATA/tokens");
+            "dataset \"tokens\": its files were not found; looked for the directory "
+            "$STARLING_DATA/tokens. Name the one that holds train.bin and val.bin with "
+            "dataset.config.dir");
 }
 
 TEST(TokensTest, NamesWhatIsWrongWithFiles) {
   const std::string directory = Directory();
   EXPECT_THAT(ErrorOf(Small("/nowhere"), absl::StatusCode::kNotFound),
-              HasSubstr("dataset \"tokens\": there is no directory /nowhere; name the one"));
+              HasSubstr("dataset \"tokens\": the directory /nowhere (dataset.config.dir) does not "
+                        "exist; it holds train.bin"));
   EXPECT_THAT(ErrorOf(Small(NewDirectory()), absl::StatusCode::kNotFound),
               HasSubstr("/train.bin: No such file"));
   TokensConfig config = Small(directory);
