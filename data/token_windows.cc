@@ -34,39 +34,57 @@ uint64_t FingerprintOf(absl::string_view bytes) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Dataset>> TokenWindows::Open(absl::string_view name,
-                                                            const std::string& directory,
-                                                            const TokenWindowsOptions& options) {
+absl::StatusOr<TokenWindows::Tokens> TokenWindows::Tokens::Open(const std::string& path,
+                                                                int64_t expected) {
+  ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
+  const auto bytes = static_cast<int64_t>(file->bytes().size());
+  if (bytes % kIdBytes != 0) {
+    return absl::DataLossError(
+        absl::StrCat(path, " has ", bytes, " bytes; token ids of two bytes make an even number"));
+  }
+  if (expected != 0 && bytes / kIdBytes != expected) {
+    return absl::DataLossError(absl::StrCat(path, " holds ", bytes / kIdBytes, " tokens, but ",
+                                            expected, " are expected"));
+  }
+  return Tokens{path, std::move(file), 0, bytes / kIdBytes};
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> TokenWindows::Open(
+    absl::string_view name, const absl::StatusOr<std::string>& directory,
+    const TokenWindowsOptions& options) {
+  const std::string title = absl::StrCat("dataset \"", name, "\"");
+  const int64_t train = options.expected_train, val = options.expected_val;
   std::vector<Tokens> splits;
-  for (const char* file_name : {"train.bin", "val.bin", "test.bin"}) {
-    const std::string path = absl::StrCat(directory, "/", file_name);
-    auto file = MappedFile::Open(path);
-    if (absl::IsNotFound(file.status()) && splits.size() == 2) {
-      splits.push_back(splits[1]);
-      splits[1].count /= 2;
-      splits[2].first = splits[1].count;
-      splits[2].count -= splits[1].count;
-      break;
+  if (absl::IsNotFound(directory.status()) && train > 0 && val > 0) {
+    splits = {{"train.bin", nullptr, 0, train}, {"val.bin", nullptr, 0, val}};
+  } else {
+    RETURN_IF_ERROR(directory.status());
+    const std::pair<const char*, int64_t> files[] = {
+        {"train.bin", train}, {"val.bin", val}, {"test.bin", 0}};
+    for (const auto& [file, expected] : files) {
+      auto tokens = Tokens::Open(absl::StrCat(*directory, "/", file), expected);
+      if (absl::IsNotFound(tokens.status()) && splits.size() == 2) break;
+      RETURN_IF_ERROR(WithContext(tokens.status(), title));
+      splits.push_back(*std::move(tokens));
     }
-    if (!file.ok()) return WithContext(file.status(), absl::StrCat("dataset \"", name, "\""));
-    const auto bytes = static_cast<int64_t>((*file)->bytes().size());
-    if (bytes % kIdBytes != 0) {
-      return absl::DataLossError(
-          absl::StrCat("dataset \"", name, "\": ", path, " has ", bytes,
-                       " bytes; token ids of two bytes make an even number"));
-    }
-    splits.push_back({path, *std::move(file), 0, bytes / kIdBytes});
+  }
+  if (splits.size() == 2) {
+    splits.push_back(splits[1]);
+    splits[1].count /= 2;
+    splits[2].first = splits[1].count;
+    splits[2].count -= splits[1].count;
   }
   if (splits[0].count <= options.context) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "dataset \"", name, "\": ", splits[0].path, " holds ", splits[0].count,
-        " tokens; a window of context ", options.context, " takes ", options.context + 1));
+        title, ": ", splits[0].path, " holds ", splits[0].count, " tokens; a window of context ",
+        options.context, " takes ", options.context + 1));
   }
-  return std::unique_ptr<Dataset>(new TokenWindows(std::move(splits), options));
+  return std::unique_ptr<Dataset>(new TokenWindows(directory.status(), std::move(splits), options));
 }
 
-TokenWindows::TokenWindows(std::vector<Tokens> splits, const TokenWindowsOptions& options)
-    : splits_(std::move(splits)), options_(options) {
+TokenWindows::TokenWindows(absl::Status missing, std::vector<Tokens> splits,
+                           const TokenWindowsOptions& options)
+    : missing_(std::move(missing)), splits_(std::move(splits)), options_(options) {
   for (const char* field : {"tokens", "targets"}) {
     spec_.fields.push_back({field, {options.context}, DType::kI64});
   }
@@ -75,6 +93,7 @@ TokenWindows::TokenWindows(std::vector<Tokens> splits, const TokenWindowsOptions
                                    static_cast<uint64_t>(options.vocabulary),
                                    options.random_offsets ? 1u : 0u};
   for (const Tokens& tokens : splits_) {
+    if (tokens.file == nullptr) continue;
     digests.push_back(FingerprintOf(
         tokens.file->bytes().substr(kIdBytes * tokens.first, kIdBytes * tokens.count)));
   }
@@ -88,6 +107,7 @@ int64_t TokenWindows::size(Split split) const {
 absl::Status TokenWindows::Read(Split split, absl::Span<const int64_t> examples, uint64_t stream,
                                 Batch* out) const {
   RETURN_IF_ERROR(CheckExamples(*this, split, examples));
+  RETURN_IF_ERROR(missing_);
   const int64_t context = options_.context;
   const auto count = static_cast<int64_t>(examples.size());
   out->size = count;

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "data/dataset.h"
@@ -31,14 +32,17 @@ struct TokenWindowsOptions {
   int64_t context = 0;
   int64_t vocabulary = 0;  // ids are below it
   bool random_offsets = true;
+  int64_t expected_train = 0, expected_val = 0;  // tokens of the files; 0: any
 };
 
 class TokenWindows final : public Dataset {
  public:
   // `name`: the data set's, for messages. NOT_FOUND for a missing file, DATA_LOSS for one of an odd
-  // number of bytes, INVALID_ARGUMENT for a training split that holds no window.
+  // number of bytes or of other tokens than expected, INVALID_ARGUMENT for a training split that
+  // holds no window. Where `directory` is NOT_FOUND and both numbers of tokens are expected, the
+  // data set is as they say, and not Available.
   static absl::StatusOr<std::unique_ptr<Dataset>> Open(absl::string_view name,
-                                                       const std::string& directory,
+                                                       const absl::StatusOr<std::string>& directory,
                                                        const TokenWindowsOptions& options);
 
   const DataSpec& spec() const override { return spec_; }
@@ -47,6 +51,7 @@ class TokenWindows final : public Dataset {
   // Of the lengths of the files and at most 64 MiB of each, in evenly spaced blocks: reading all of
   // a corpus would take minutes.
   uint64_t fingerprint() const override { return fingerprint_; }
+  absl::Status Available() const override { return missing_; }
 
   // An id that is not below the vocabulary is DATA_LOSS.
   absl::Status Read(Split split, absl::Span<const int64_t> examples, uint64_t stream,
@@ -55,13 +60,17 @@ class TokenWindows final : public Dataset {
 
  private:
   struct Tokens {
+    static absl::StatusOr<Tokens> Open(const std::string& path, int64_t expected);
+
     std::string path;
-    std::shared_ptr<const MappedFile> file;
-    int64_t first = 0, count = 0;  // ids of the file
+    std::shared_ptr<const MappedFile> file;  // null: not available
+    int64_t first = 0, count = 0;            // ids of the file
   };
 
-  TokenWindows(std::vector<Tokens> splits, const TokenWindowsOptions& options);
+  TokenWindows(absl::Status missing, std::vector<Tokens> splits,
+               const TokenWindowsOptions& options);
 
+  const absl::Status missing_;
   const std::vector<Tokens> splits_;  // by Split
   const TokenWindowsOptions options_;
   DataSpec spec_;

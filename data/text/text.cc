@@ -43,16 +43,17 @@ using Parts = std::array<absl::string_view, 3>;
 
 absl::StatusOr<std::string> ReadText(const std::string& configured) {
   std::string path = UserPath(configured);
-  if (configured.empty()) {
-    const char* data = std::getenv("STARLING_DATA");
-    if (data == nullptr || *data == '\0') {
-      return absl::NotFoundError(
-          "no text is given; name a file or a directory of .txt files with dataset.config.path, or "
-          "put one at $STARLING_DATA/tinyshakespeare/input.txt");
-    }
-    path = absl::StrCat(data, "/tinyshakespeare/input.txt");
-  }
   std::error_code error;
+  if (configured.empty()) {
+    constexpr char kDefault[] = "/tinyshakespeare/input.txt";
+    const char* data = std::getenv("STARLING_DATA");
+    path = absl::StrCat(data == nullptr ? "" : data, kDefault);
+    if (data == nullptr || !fs::exists(path, error)) {
+      return absl::NotFoundError(absl::StrCat(
+          "its files were not found; looked for ", data == nullptr ? "$STARLING_DATA" : data,
+          kDefault, ". Name a file, or a directory of .txt files, with dataset.config.path"));
+    }
+  }
   if (!fs::is_directory(path, error)) return ReadFile(path);
   std::vector<std::string> files;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end;
@@ -213,8 +214,11 @@ class Text {
     ASSIGN_OR_RETURN(const std::string vocabulary,
                      ReadFile(absl::StrCat(*directory, "/", kVocabularyFile)));
     const auto size = static_cast<int64_t>(nlohmann::json::parse(vocabulary).size());
-    return TokenWindows::Open("text", *directory,
-                              {config.context(), size, config.random_offsets()});
+    TokenWindowsOptions options;
+    options.context = config.context();
+    options.vocabulary = size;
+    options.random_offsets = config.random_offsets();
+    return TokenWindows::Open("text", *directory, options);
   }
 };
 

@@ -180,8 +180,14 @@ TEST(TextTest, SaysWhatIsWrongWithTheText) {
   const char* data = std::getenv("STARLING_DATA");
   const std::string saved = data == nullptr ? "" : data;
   unsetenv("STARLING_DATA");
+  EXPECT_EQ(ErrorOf(config, absl::StatusCode::kNotFound),
+            "dataset \"text\": its files were not found; looked for "
+            "$STARLING_DATA/tinyshakespeare/input.txt. Name a file, or a directory of .txt files, "
+            "with dataset.config.path");
+  setenv("STARLING_DATA", "/nowhere", 1);
   EXPECT_THAT(ErrorOf(config, absl::StatusCode::kNotFound),
-              HasSubstr("put one at $STARLING_DATA/tinyshakespeare/input.txt"));
+              HasSubstr("looked for /nowhere/tinyshakespeare/input.txt. Name a file"));
+  unsetenv("STARLING_DATA");
   if (!saved.empty()) setenv("STARLING_DATA", saved.c_str(), 1);
 }
 

@@ -1,7 +1,9 @@
 // Flat files of token ids, as nanoGPT prepares them: which is how GPT-2's own tokens get in.
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "core/registry.h"
@@ -14,22 +16,35 @@
 namespace starling {
 namespace {
 
+absl::StatusOr<std::string> FindDirectory(const TokensConfig& config) {
+  const char* data = std::getenv("STARLING_DATA");
+  const std::string directory = !config.dir().empty() ? UserPath(config.dir())
+                                : data != nullptr     ? absl::StrCat(data, "/tokens")
+                                                      : "";
+  std::error_code ignored;
+  if (std::filesystem::is_directory(directory, ignored)) return directory;
+  if (!config.dir().empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("dataset \"tokens\": the directory ", directory,
+                     " (dataset.config.dir) does not exist; it holds train.bin and val.bin"));
+  }
+  return absl::NotFoundError(
+      absl::StrCat("dataset \"tokens\": its files were not found; looked for the directory ",
+                   data == nullptr ? "$STARLING_DATA/tokens" : directory,
+                   ". Name the one that holds train.bin and val.bin with dataset.config.dir"));
+}
+
 class Tokens {
  public:
   static absl::StatusOr<std::unique_ptr<Dataset>> Create(const TokensConfig& config,
                                                          const Dataset::Context&) {
-    std::string directory = UserPath(config.dir());
-    if (config.dir().empty()) {
-      const char* data = std::getenv("STARLING_DATA");
-      if (data == nullptr || *data == '\0') {
-        return absl::NotFoundError(
-            "dataset \"tokens\": no directory is given; name the one that holds train.bin and "
-            "val.bin with dataset.config.dir, or put it at $STARLING_DATA/tokens");
-      }
-      directory = absl::StrCat(data, "/tokens");
-    }
-    return TokenWindows::Open("tokens", directory,
-                              {config.context(), config.vocabulary(), config.random_offsets()});
+    TokenWindowsOptions options;
+    options.context = config.context();
+    options.vocabulary = config.vocabulary();
+    options.random_offsets = config.random_offsets();
+    options.expected_train = config.expected_train_tokens();
+    options.expected_val = config.expected_val_tokens();
+    return TokenWindows::Open("tokens", FindDirectory(config), options);
   }
 };
 

@@ -142,14 +142,18 @@ TEST(TokensTest, LooksIntoStarlingData) {
   EXPECT_TRUE(Make(config).ok());
   unsetenv("STARLING_DATA");
   EXPECT_EQ(ErrorOf(config, absl::StatusCode::kNotFound),
-            "dataset \"tokens\": no directory is given; name the one that holds train.bin and "
-            "val.bin with dataset.config.dir, or put it at $STARLING_DATA/tokens");
+            "dataset \"tokens\": its files were not found; looked for the directory "
+            "$STARLING_DATA/tokens. Name the one that holds train.bin and val.bin with "
+            "dataset.config.dir");
 }
 
 TEST(TokensTest, NamesWhatIsWrongWithFiles) {
   const std::string directory = Directory();
   EXPECT_THAT(ErrorOf(Small("/nowhere"), absl::StatusCode::kNotFound),
-              HasSubstr("dataset \"tokens\": cannot read /nowhere/train.bin: No such file"));
+              HasSubstr("dataset \"tokens\": the directory /nowhere (dataset.config.dir) does not "
+                        "exist; it holds train.bin"));
+  EXPECT_THAT(ErrorOf(Small(NewDirectory()), absl::StatusCode::kNotFound),
+              HasSubstr("/train.bin: No such file"));
   TokensConfig config = Small(directory);
   config.set_context(kTrain);
   EXPECT_THAT(ErrorOf(config, absl::StatusCode::kInvalidArgument),
@@ -157,6 +161,32 @@ TEST(TokensTest, NamesWhatIsWrongWithFiles) {
   ASSERT_TRUE(WriteFileAtomically(directory + "/val.bin", "odd").ok());
   EXPECT_THAT(ErrorOf(Small(directory), absl::StatusCode::kDataLoss),
               HasSubstr("val.bin has 3 bytes; token ids of two bytes make an even number"));
+}
+
+TEST(TokensTest, HoldsFilesToWhatIsExpectedOfThem) {
+  TokensConfig config = Small(Directory());
+  config.set_expected_train_tokens(kTrain);
+  config.set_expected_val_tokens(kVal);
+  EXPECT_TRUE(Make(config).value()->Available().ok());
+  config.set_expected_val_tokens(kVal + 1);
+  EXPECT_THAT(ErrorOf(config, absl::StatusCode::kDataLoss),
+              HasSubstr("val.bin holds 101 tokens, but 102 are expected"));
+}
+
+// What a run needs to be planned is known; its files are not needed yet.
+TEST(TokensTest, IsPlannedWithoutFilesWhereTheirSizesAreExpected) {
+  TokensConfig config = Small("/nowhere");
+  config.set_expected_train_tokens(kTrain);
+  EXPECT_FALSE(Make(config).ok());
+  config.set_expected_val_tokens(kVal);
+  const auto planned = Make(config).value(), real = Make(Small(Directory())).value();
+  for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
+    EXPECT_EQ(planned->size(split), real->size(split));
+  }
+  EXPECT_EQ(planned->spec().fields[0].shape, real->spec().fields[0].shape);
+  EXPECT_EQ(planned->Available().code(), absl::StatusCode::kNotFound);
+  Batch batch;
+  EXPECT_EQ(planned->Read(Split::kTrain, {0}, 0, &batch), planned->Available());
 }
 
 TEST(TokensTest, NamesAnIdAboveTheVocabulary) {
