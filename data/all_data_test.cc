@@ -47,9 +47,9 @@ INSTANTIATE_TEST_SUITE_P(Registered, PartitionConformance, testing::ValuesIn(Par
                          PartitionCaseName);
 
 TEST(AllDataTest, EverythingIsRegistered) {
-  EXPECT_THAT(
-      Registry<Dataset>::Global().Names(),
-      IsSupersetOf({"fashion_mnist", "no_data", "synthetic_classification", "text", "tokens"}));
+  EXPECT_THAT(Registry<Dataset>::Global().Names(),
+              IsSupersetOf({"cifar10", "fashion_mnist", "imagefolder", "no_data",
+                            "synthetic_classification", "text", "tokens", "translation"}));
   EXPECT_THAT(Registry<Partition>::Global().Names(), IsSupersetOf({"dirichlet", "iid", "shards"}));
 }
 

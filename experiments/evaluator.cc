@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <string>
+#include <utility>
 
 #include "core/ops/ops.h"
+#include "core/state.h"
 #include "core/status.h"
 #include "data/bleu.h"
 #include "data/translations.h"
@@ -17,16 +20,59 @@ constexpr int64_t kBatch = 250;  // examples evaluated at a time, at most
 // Of sequences, padding counted: there is a logit for every token and entry of the vocabulary.
 constexpr int64_t kTokens = 2048;
 
+// Copies a model's statistics, which is its floating-point state, out or in.
+class StatisticsCopier final : public StateVisitor {
+ public:
+  // Out: appends to `values`. In: writes them, in the order in which they came out.
+  enum class Direction { kOut, kIn };
+  StatisticsCopier(Direction direction, std::vector<double>* values)
+      : direction_(direction), values_(values) {}
+
+  absl::Status Visit(absl::string_view, Buffer state) override {
+    if (state.type == DType::kF32) Copy(state.as<float>());
+    if (state.type == DType::kF64) Copy(state.as<double>());
+    return absl::OkStatus();
+  }
+  absl::Status VisitBytes(absl::string_view, std::string*) override { return absl::OkStatus(); }
+
+ private:
+  template <typename T>
+  void Copy(absl::Span<T> state) {
+    if (direction_ == Direction::kOut) {
+      values_->insert(values_->end(), state.begin(), state.end());
+    } else {
+      for (T& value : state) value = static_cast<T>((*values_)[next_++]);
+    }
+  }
+
+  Direction direction_;
+  std::vector<double>* values_;
+  size_t next_ = 0;
+};
+
+absl::StatusOr<std::vector<double>> StatisticsOf(Model* model) {
+  std::vector<double> statistics;
+  StatisticsCopier out(StatisticsCopier::Direction::kOut, &statistics);
+  RETURN_IF_ERROR(model->VisitState(&out));
+  return statistics;
+}
+
+absl::Status SetStatistics(std::vector<double> statistics, Model* model) {
+  StatisticsCopier in(StatisticsCopier::Direction::kIn, &statistics);
+  return model->VisitState(&in);
+}
+
 }  // namespace
 
 Evaluator::Evaluator(Communicator* comm, const Dataset* dataset, Model* model, Algorithm* algorithm,
-                     Buffer x, absl::Duration deadline)
+                     Buffer x, absl::Duration deadline, bool average_statistics)
     : comm_(comm),
       dataset_(dataset),
       model_(model),
       algorithm_(algorithm),
       x_(x),
       deadline_(deadline),
+      average_statistics_(average_statistics),
       everyone_(comm->size()),
       own_(x.count, x.type),
       average_(x.count, x.type) {
@@ -96,12 +142,27 @@ absl::StatusOr<MetricSums> Evaluator::EvaluateRange(Split split, int64_t begin, 
   return sums;
 }
 
-absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
+absl::StatusOr<MetricSums> Evaluator::EvaluateShareOfAverage(Split split) {
   const int64_t size = dataset_->size(split);
   const int64_t rank = comm_->rank(), workers = comm_->size();
+  const int64_t begin = size * rank / workers, end = size * (rank + 1) / workers;
+  RETURN_IF_ERROR(model_->Bind(average_.buffer(), Buffer()));
+  ASSIGN_OR_RETURN(const std::vector<double> own, StatisticsOf(model_));
+  if (!average_statistics_ || own.empty()) return EvaluateRange(split, begin, end);
 
+  std::vector<double> mean = own;
+  const Buffer sums = AsBuffer(absl::MakeSpan(mean));
+  RETURN_IF_ERROR(SumOverWorkers(sums));
+  ops::Scale(1.0 / static_cast<double>(workers), sums);
+  RETURN_IF_ERROR(SetStatistics(std::move(mean), model_));
+  auto share = EvaluateRange(split, begin, end);
+  RETURN_IF_ERROR(SetStatistics(own, model_));
+  return share;
+}
+
+absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
   RETURN_IF_ERROR(model_->Bind(own_.buffer(), Buffer()));
-  ASSIGN_OR_RETURN(const MetricSums own, EvaluateRange(split, 0, size));
+  ASSIGN_OR_RETURN(const MetricSums own, EvaluateRange(split, 0, dataset_->size(split)));
   const double own_size = static_cast<double>(std::max<int64_t>(own.targets, 1));
   Evaluation evaluation;
   ASSIGN_OR_RETURN(evaluation.worker_loss, Gather(own.loss / own_size));
@@ -110,9 +171,7 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
     ASSIGN_OR_RETURN(evaluation.worker_accuracy, Gather(own.correct / own_size));
   }
 
-  RETURN_IF_ERROR(model_->Bind(average_.buffer(), Buffer()));
-  ASSIGN_OR_RETURN(const MetricSums share,
-                   EvaluateRange(split, size * rank / workers, size * (rank + 1) / workers));
+  ASSIGN_OR_RETURN(const MetricSums share, EvaluateShareOfAverage(split));
   double sums[3] = {share.loss, share.correct, static_cast<double>(share.targets)};
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(sums))));
   evaluation.loss = sums[0] / std::max(sums[2], 1.0);

@@ -22,7 +22,7 @@ class Evaluator {
  public:
   // Nothing is owned. x is what the worker trains. Only Evaluate needs a data set and a model.
   Evaluator(Communicator* comm, const Dataset* dataset, Model* model, Algorithm* algorithm,
-            Buffer x, absl::Duration deadline);
+            Buffer x, absl::Duration deadline, bool average_statistics = true);
 
   // Recomputes the average model: sum of all workers' numerators over the sum of their weights.
   absl::Status UpdateAverage();
@@ -33,6 +33,10 @@ class Evaluator {
 
   // Evaluates the average model (each worker a share of the split) and every worker's own model
   // (on the whole split). Leaves the model bound to (average, nothing): the caller re-binds.
+  //
+  // The model's state (running statistics of batch norm) is each worker's own. With
+  // average_statistics the average model gets the mean over all workers, otherwise each worker
+  // evaluates its share with its own. Afterwards every worker has its own again, to the bit.
   absl::StatusOr<Evaluation> Evaluate(Split split);
 
   // BLEU of the average model's translations of the split (each worker a share); absent where the
@@ -49,6 +53,7 @@ class Evaluator {
   int64_t BatchSize(Split split, int64_t begin, int64_t end) const;
   absl::StatusOr<int64_t> ReadSome(Split split, int64_t begin, int64_t end);  // returns BatchSize
   absl::StatusOr<MetricSums> EvaluateRange(Split split, int64_t begin, int64_t end);
+  absl::StatusOr<MetricSums> EvaluateShareOfAverage(Split split);
 
   Communicator* comm_;
   const Dataset* dataset_;
@@ -56,6 +61,7 @@ class Evaluator {
   Algorithm* algorithm_;
   Buffer x_;
   absl::Duration deadline_;
+  bool average_statistics_;
   std::vector<int> everyone_;
   Arena own_, average_;
   int64_t round_ = 0;  // of measurements: tells their messages apart

@@ -149,21 +149,54 @@ class Linear final : public Model {
 double LinearLoss(double x0, double x1) { return x0 * (kExamples - 1) / 2 + x1; }
 double LinearAccuracy(double x0) { return std::ceil(100 * x0) / kExamples; }
 
-// Runs `body` with an evaluator on every worker.
-void OnEveryWorker(const Numbers& dataset, bool model_translates,
-                   const std::function<absl::Status(Communicator*, Evaluator*)>& body) {
+// Adds its statistic to every loss. It counts what it was trained on, which is nobody's business.
+class WithStatistics final : public Model {
+ public:
+  explicit WithStatistics(float statistic) : statistic_(statistic), count_(7) {}
+  const Layout& layout() const override { return layout_; }
+  absl::Status Initialize(uint64_t, Buffer) override { return absl::OkStatus(); }
+  absl::Status Bind(Buffer, Buffer) override { return absl::OkStatus(); }
+  absl::StatusOr<StepResult> ForwardBackward(const Batch&, uint64_t, const BucketReady&) override {
+    return absl::UnimplementedError("evaluation only");
+  }
+  absl::Status Evaluate(const Batch& batch, MetricSums* sums) override {
+    EXPECT_EQ(count_, 7);
+    sums->loss += statistic_ * static_cast<double>(batch.size);
+    sums->targets += batch.size;
+    return absl::OkStatus();
+  }
+  absl::Status VisitState(StateVisitor* visitor) override {
+    RETURN_IF_ERROR(visitor->Visit("count", AsBuffer(absl::MakeSpan(&count_, 1))));
+    return visitor->Visit("statistic", AsBuffer(absl::MakeSpan(&statistic_, 1)));
+  }
+  float statistic() const { return statistic_; }
+
+ private:
+  Layout layout_;
+  float statistic_;
+  int64_t count_;
+};
+
+// Runs `body` on every worker.
+void OnEveryWorker(const std::function<absl::Status(Communicator*)>& body) {
   PluginRef threads;
   threads.set_name("threads");
   const auto backend = Registry<Backend>::Global().Create(threads, {kWorkers, 1, 2});
   ASSERT_TRUE(backend.ok()) << backend.status();
-  const absl::Status status = (*backend)->Run([&](Communicator* comm) {
+  const absl::Status status = (*backend)->Run(body);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// ... with an evaluator.
+void OnEveryWorker(const Numbers& dataset, bool model_translates,
+                   const std::function<absl::Status(Communicator*, Evaluator*)>& body) {
+  OnEveryWorker([&](Communicator* comm) {
     Linear model(model_translates);
     PushSumLike algorithm(comm->rank());
     const Arena x(kDimension, DType::kF64);
     Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30));
     return body(comm, &evaluator);
   });
-  EXPECT_TRUE(status.ok()) << status;
 }
 
 void OnEveryWorker(int64_t classes,
@@ -205,6 +238,28 @@ TEST(EvaluatorTest, EvaluatesTheWeightedAverageAndEveryWorkersOwnModel) {
                   LinearLoss(Estimated(worker, 0), Estimated(worker, 1)), 1e-9);
       EXPECT_DOUBLE_EQ(evaluation.worker_accuracy[worker], LinearAccuracy(Estimated(worker, 0)));
     }
+  }
+}
+
+TEST(EvaluatorTest, AveragesStatisticsOnDemandAndGivesThemBack) {
+  constexpr float kStatistics[kWorkers] = {0, 1, 3};
+  const Numbers dataset(0);
+  for (const bool average : {true, false}) {
+    OnEveryWorker([&](Communicator* comm) -> absl::Status {
+      WithStatistics model(kStatistics[comm->rank()]);
+      PushSumLike algorithm(comm->rank());
+      const Arena x(kDimension, DType::kF64);
+      Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30),
+                          average);
+      RETURN_IF_ERROR(evaluator.UpdateAverage());
+      ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator.Evaluate(Split::kTest));
+      EXPECT_EQ(evaluation.worker_loss, std::vector<double>({0, 1, 3}));
+      // Of 1003 examples the workers take 334, 334 and 335.
+      EXPECT_NEAR(evaluation.loss, average ? 4.0 / 3 : (334 * 0 + 334 * 1 + 335 * 3) / 1003.0,
+                  1e-7);
+      EXPECT_EQ(model.statistic(), kStatistics[comm->rank()]);
+      return absl::OkStatus();
+    });
   }
 }
 

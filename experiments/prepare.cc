@@ -137,6 +137,11 @@ absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig
   return prepared;
 }
 
+absl::Status CheckData(const std::vector<Job>& jobs) {
+  for (const Job& job : jobs) RETURN_IF_ERROR(job.plan->dataset->Available());
+  return absl::OkStatus();
+}
+
 int Complain(const absl::Status& status) {
   // Of several processes one speaks, unless it cannot.
   const bool lead_is_gone = absl::StrContains(status.message(), "worker 0 (") ||

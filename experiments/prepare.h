@@ -43,6 +43,9 @@ struct Prepared {
 // be read.
 absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig& built_in);
 
+// OK if the data of every job can be read here. A plan may be checked without them, not trained.
+absl::Status CheckData(const std::vector<Job>& jobs);
+
 // Prints the error for the user, unless it is the one that was printed last; returns the exit
 // code: 2 for wrong usage, 1 for a machine that refuses. Thread-safe.
 int Complain(const absl::Status& status);

@@ -172,6 +172,8 @@ int StartProcesses(Arguments arguments, const BuiltInConfig& built_in,
   const auto prepared = Prepare(arguments, built_in);
   if (!prepared.ok()) return Complain(prepared.status());
   if (FLAGS_dry_run) return DryRun(prepared->jobs);
+  const absl::Status readable = CheckData(prepared->jobs);
+  if (!readable.ok()) return Complain(readable);
   const auto code = RunProcesses(*command);
   return code.ok() ? *code : Complain(code.status());
 }
@@ -261,6 +263,8 @@ int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
   if (!prepared.ok()) return Complain(prepared.status());
   const std::vector<Job>& jobs = prepared->jobs;
   if (FLAGS_dry_run) return IsLead() ? DryRun(jobs) : 0;
+  const absl::Status readable = CheckData(jobs);
+  if (!readable.ok()) return Complain(readable);
 
   // Before anything is written: where a run has several processes, they find each other here.
   auto backend = MakeBackend(*jobs[0].plan, Cores());

@@ -36,7 +36,8 @@ absl::Status Trainer::Start() {
   lr_ = parts_.optimizer->lr();
   sampler_ = MakeSampler(*plan_, comm_->rank());
   evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
-                                           parts_.algorithm.get(), x_, worker_.mixing.deadline);
+                                           parts_.algorithm.get(), x_, worker_.mixing.deadline,
+                                           config.train().average_statistics());
   return CheckLayouts();
 }
 

@@ -158,6 +158,13 @@ absl::StatusOr<std::string> Rehearse(const Plan& plan) {
   return text;
 }
 
+// Says so if the plan rests on what the config says of data that are not here.
+std::string DataNote(const Plan& plan) {
+  if (plan.dataset->Available().ok()) return "";
+  return absl::StrCat("  dataset ", plan.config.dataset().name(),
+                      ": not on this machine; taken as the config expects it\n");
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> VerifyPlan(const Plan& plan, const TextLocations& locations) {
@@ -172,7 +179,7 @@ absl::StatusOr<std::string> VerifyPlan(const Plan& plan, const TextLocations& lo
                                     "\": ", rehearsed.status().message())}},
         locations);
   }
-  return absl::StrCat(*topology, *rehearsed);
+  return absl::StrCat(DataNote(plan), *topology, *rehearsed);
 }
 
 }  // namespace starling

@@ -20,7 +20,8 @@ std::string ShapeText(absl::Span<const int64_t> shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
-absl::StatusOr<ClassificationSpec> ClassificationOf(absl::string_view model, const DataSpec& data) {
+absl::StatusOr<ClassificationSpec> ClassificationOf(absl::string_view model, const DataSpec& data,
+                                                    bool any_extents) {
   const auto& fields = data.fields;
   if (fields.size() != 2 || !IsFloat(fields[0].type) || !IsInteger(fields[1].type) ||
       !fields[1].shape.empty() || data.classes < 2) {
@@ -37,7 +38,13 @@ absl::StatusOr<ClassificationSpec> ClassificationOf(absl::string_view model, con
   ClassificationSpec spec;
   spec.shape = fields[0].shape;
   spec.size = 1;
-  for (int64_t extent : spec.shape) spec.size *= extent;
+  for (int64_t extent : spec.shape) {
+    spec.size *= extent;
+    if (extent >= 0 || any_extents) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "model \"", model, "\" needs examples of one shape; those of the data set are ",
+        ShapeText(spec.shape), ", where -1 differs from batch to batch"));
+  }
   spec.classes = data.classes;
   return spec;
 }

@@ -31,5 +31,18 @@ TEST(ClassificationTest, SaysWhatIsNeededAndWhatIsGiven) {
             "2 classes; data set gives tokens [16] I64, next [16] I64 and 50 classes");
 }
 
+TEST(ClassificationTest, ShapesThatDifferMustBeAskedFor) {
+  DataSpec data;
+  data.fields = {{"image", {3, -1, -1}, DType::kF32}, {"label", {}, DType::kI64}};
+  data.classes = 7;
+  EXPECT_EQ(ClassificationOf("mlp", data).status(),
+            absl::InvalidArgumentError(
+                "model \"mlp\" needs examples of one shape; those of the data set are [3, -1, -1], "
+                "where -1 differs from batch to batch"));
+  const auto spec = ClassificationOf("resnet", data, /*any_extents=*/true);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->shape, (std::vector<int64_t>{3, -1, -1}));
+}
+
 }  // namespace
 }  // namespace starling

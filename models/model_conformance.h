@@ -10,7 +10,7 @@
 // are written and not added, and are final when their bucket is reported; binding leaves other
 // arenas alone; evaluation changes nothing; bits depend on neither thread nor address. They are
 // for models that treat every example alike in training and evaluation, with one worker (no
-// batch norm, no dropout).
+// dropout); two of them leave out models with batch norm.
 #ifndef MODELS_MODEL_CONFORMANCE_H_
 #define MODELS_MODEL_CONFORMANCE_H_
 
@@ -30,6 +30,7 @@ struct ModelCase {
   std::string plugin;  // registered name
   std::string config;  // the plug-in's config message in text format
   DataSpec data;
+  bool couples_examples = false;  // batch norm: an example's loss depends on the batch around it
 };
 
 inline std::string ModelCaseName(const testing::TestParamInfo<ModelCase>& info) {

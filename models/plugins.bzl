@@ -8,5 +8,6 @@ MODEL_PLUGINS = [
     "//models/mlp",
     "//models/paced",
     "//models/quadratic",
+    "//models/resnet",
     "//models/transformer",
 ]

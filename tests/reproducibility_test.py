@@ -38,6 +38,19 @@ class ReproducibilityTest(unittest.TestCase):
         self.assertEqual(digest(config, "--cores=2", "--set", "train.bucket_mb=1e-6"), reference)
         self.assertNotEqual(digest(config, "--set", "model.config.dropout=0"), reference)
 
+    def test_batch_norm_keeps_its_statistics(self):
+        resnet = ("--set", "dataset.config.shape=[1,8,8]", "--set", "model.name=resnet", "--set",
+                  "model.config.width=4", "--set", "model.config.blocks=[1,1]")
+        never = starling.trained_summary(starling.CONFIG, *resnet, "--set",
+                                         "train.eval_every_steps=0")
+        always = starling.trained_summary(starling.CONFIG, *resnet, "--set",
+                                          "train.eval_every_steps=1")
+        local = starling.trained_summary(starling.CONFIG, *resnet, "--set",
+                                         "train.average_statistics=false")
+        self.assertEqual(always["state_digest"], never["state_digest"])
+        self.assertEqual(local["state_digest"], never["state_digest"])
+        self.assertNotEqual(local["eval_loss"], never["eval_loss"])
+
     def test_bucket_size_does_not_matter(self):
         for size in ("1e-6", "0.002", "1000"):
             self.assertEqual(digest(starling.CONFIG, "--set", "train.bucket_mb=" + size),

@@ -52,9 +52,21 @@ def starling_repositories():
         package = "libhwy-dev",
     )
     debian_library(
+        name = "debian_jpeg",
+        headers = ["jconfig.h", "jerror.h", "jmorecfg.h", "jpeglib.h"],
+        libraries = ["libjpeg.so"],
+        package = "libjpeg62-turbo-dev",
+    )
+    debian_library(
         name = "debian_nlohmann_json",
         headers = ["nlohmann"],
         package = "nlohmann-json3-dev",
+    )
+    debian_library(
+        name = "debian_png",
+        headers = ["png.h", "pngconf.h", "pnglibconf.h"],
+        libraries = ["libpng16.so"],
+        package = "libpng-dev",
     )
     debian_library(
         name = "debian_zlib",

@@ -5,7 +5,6 @@
 //
 // Pixels stay bytes in memory (47 MB instead of 188 MB) and become floats, through a table of the
 // 256 possible values, when a batch is read.
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -16,9 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/registry.h"
-#include "core/run/run_directory.h"
 #include "core/state.h"
 #include "core/status.h"
+#include "data/data_directory.h"
 #include "data/dataset.h"
 #include "data/fashion_mnist/fashion_mnist.pb.h"
 #include "data/idx.h"
@@ -37,28 +36,11 @@ bool Exists(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-// The directory to read: the configured one, or the first of the usual ones that exists.
 absl::StatusOr<std::string> FindDirectory(const std::string& configured) {
-  if (!configured.empty()) {
-    const std::string directory = UserPath(configured);
-    if (Exists(directory)) return directory;
-    return absl::NotFoundError(absl::StrCat(
-        "dataset \"fashion_mnist\": the directory ", directory, " (dataset.config.dir) does not ",
-        "exist; leave dir out to use Debian's files, which ", kInstall, " installs"));
-  }
-  std::vector<std::string> candidates;
-  if (const char* data = std::getenv("STARLING_DATA"); data != nullptr && *data != '\0') {
-    candidates.push_back(absl::StrCat(data, "/fashion_mnist"));
-    candidates.push_back(absl::StrCat(data, "/fashion-mnist"));
-  }
-  candidates.push_back(kDebianDirectory);
-  for (const std::string& candidate : candidates) {
-    if (Exists(candidate)) return candidate;
-  }
-  return absl::NotFoundError(
-      absl::StrCat("dataset \"fashion_mnist\": its files were not found; looked for the directory ",
-                   absl::StrJoin(candidates, ", "), ". Install them with ", kInstall,
-                   ", or name a directory with dataset.config.dir"));
+  return FindDataDirectory("fashion_mnist", configured,
+                           {{"fashion_mnist", "fashion-mnist"},
+                            kDebianDirectory,
+                            absl::StrCat("install Debian's with ", kInstall)});
 }
 
 // Path of e.g. train-images-idx3-ubyte in one of its usual spellings.

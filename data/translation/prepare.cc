@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "core/run/run_directory.h"
 #include "core/state.h"
 #include "core/status.h"
+#include "data/data_directory.h"
 #include "data/gzip_reader.h"
 #include "data/mapped_file.h"
 #include "data/prepared.h"
@@ -29,26 +29,6 @@ constexpr int kVersion = 1;
 bool Exists(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::exists(path, ignored);
-}
-
-absl::StatusOr<std::string> FindDirectory(const TranslationConfig& config) {
-  if (!config.dir().empty()) {
-    const std::string directory = UserPath(config.dir());
-    if (Exists(directory)) return directory;
-    return absl::NotFoundError(absl::StrCat("dataset \"translation\": the directory ", directory,
-                                            " (dataset.config.dir) does not exist"));
-  }
-  const char* data = std::getenv("STARLING_DATA");
-  if (data == nullptr || *data == '\0') {
-    return absl::NotFoundError(absl::StrCat(
-        "dataset \"translation\": dataset.config.dir names no directory, and the environment ",
-        "variable STARLING_DATA, in whose directory ", config.corpus(),
-        " would be looked for, is not set"));
-  }
-  const std::string directory = absl::StrCat(data, "/", config.corpus());
-  if (Exists(directory)) return directory;
-  return absl::NotFoundError(absl::StrCat("dataset \"translation\": the directory ", directory,
-                                          " does not exist; name another with dataset.config.dir"));
 }
 
 absl::StatusOr<std::string> FindFile(const std::string& directory, const std::string& name) {
@@ -166,7 +146,10 @@ absl::Status Make(const TranslationConfig& config, const TranslationFiles& files
 }  // namespace
 
 absl::StatusOr<TranslationFiles> FindTranslationFiles(const TranslationConfig& config) {
-  ASSIGN_OR_RETURN(const std::string directory, FindDirectory(config));
+  ASSIGN_OR_RETURN(
+      const std::string directory,
+      FindDataDirectory("translation", config.dir(),
+                        {{config.corpus()}, "", "docs/data.md says where to get text"}));
   TranslationFiles files;
   files[0].name = config.train();
   files[1].name = config.validation();

@@ -372,11 +372,16 @@ absl::Status TorchModel::VisitState(StateVisitor* visitor) {
 
 }  // namespace
 
-TorchOutput CrossEntropy(const torch::Tensor& logits, const torch::Tensor& labels) {
+TorchOutput CrossEntropy(const torch::Tensor& logits, const torch::Tensor& labels,
+                         double smoothing) {
+  const torch::Tensor log_softmax = torch::log_softmax(logits, 1);
   TorchOutput output;
-  output.losses =
-      torch::nll_loss(torch::log_softmax(logits, 1), labels, /*weight=*/{}, at::Reduction::None);
-  if (!torch::GradMode::is_enabled()) output.correct = logits.argmax(1).eq(labels);
+  output.losses = torch::nll_loss(log_softmax, labels, /*weight=*/{}, at::Reduction::None);
+  if (!torch::GradMode::is_enabled()) {
+    output.correct = logits.argmax(1).eq(labels);
+  } else if (smoothing > 0) {
+    output.losses = output.losses * (1 - smoothing) - log_softmax.mean(1) * smoothing;
+  }
   return output;
 }
 

@@ -76,7 +76,12 @@ absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
                                                       const std::function<TorchNet()>& build);
 
 // Cross-entropy of each example. `logits`: [examples, classes]; `labels`: [examples], int64.
-TorchOutput CrossEntropy(const torch::Tensor& logits, const torch::Tensor& labels);
+//
+// In training the target is smoothed: 1 - smoothing for the label and smoothing / classes for every
+// class (Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016,
+// section 7). Evaluations measure the plain loss.
+TorchOutput CrossEntropy(const torch::Tensor& logits, const torch::Tensor& labels,
+                         double smoothing = 0);
 
 // A net whose module->forward turns field 0 into logits, trained on the labels in field 1.
 template <typename Module>

@@ -1,6 +1,7 @@
 #include "models/torch/torch_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -139,6 +140,28 @@ TEST_F(TorchModelTest, CountsCorrectExamples) {
   CHECK_OK(model->Evaluate(batch_, &sums));
   const auto labels = batch_.fields[1].buffer().as<int64_t>();
   EXPECT_EQ(sums.correct, static_cast<double>(std::count(labels.begin(), labels.end(), 1)));
+}
+
+TEST(CrossEntropyTest, SmoothsTheTargetInTrainingOnly) {
+  const auto logits = torch::tensor({{1.0, -2.0, 0.5}, {0.0, 3.0, -1.0}}, torch::kFloat64);
+  const auto labels = torch::tensor({2, 0}, torch::kInt64);
+  const auto smoothed = CrossEntropy(logits, labels, 0.3).losses;
+  const auto plain = CrossEntropy(logits, labels).losses;
+  torch::NoGradGuard no_grad;
+  const auto evaluated = CrossEntropy(logits, labels, 0.3).losses;
+  for (int i = 0; i < 2; ++i) {
+    double total = 0, sharp = 0, smooth = 0;
+    for (int k = 0; k < 3; ++k) total += std::exp(logits[i][k].item<double>());
+    for (int k = 0; k < 3; ++k) {
+      const double surprise = std::log(total) - logits[i][k].item<double>();
+      const bool is_label = labels[i].item<int64_t>() == k;
+      sharp += is_label ? surprise : 0;
+      smooth += (0.3 / 3 + (is_label ? 0.7 : 0)) * surprise;
+    }
+    EXPECT_NEAR(smoothed[i].item<double>(), smooth, 1e-14);
+    EXPECT_NEAR(plain[i].item<double>(), sharp, 1e-14);
+    EXPECT_NEAR(evaluated[i].item<double>(), sharp, 1e-14);
+  }
 }
 
 TEST_F(TorchModelTest, ComputesInDoubleOnDemand) {

@@ -37,8 +37,11 @@ LIBRARIES = {
     "google/protobuf/": "//third_party/protobuf",
     "gtest/": "//third_party/gtest",
     "hwy/": "//third_party/hwy",
+    "jerror.h": "//third_party/jpeg",
+    "jpeglib.h": "//third_party/jpeg",
     "mpi.h": "//third_party/mpi",
     "nlohmann/": "//third_party/nlohmann_json",
+    "png.h": "//third_party/png",
     "torch/": "//third_party/torch",
     "zlib.h": "//third_party/zlib",
 }
