@@ -70,6 +70,10 @@ uint64_t DigestVisitor::digest() const {
   return hash.value();
 }
 
+uint64_t DigestBytes(absl::string_view bytes) {
+  return HashOf(bytes.data(), static_cast<int64_t>(bytes.size()));
+}
+
 uint64_t CombineDigests(absl::Span<const uint64_t> digests) {
   Hash hash;
   for (uint64_t digest : digests) hash.Add(digest);

@@ -51,6 +51,9 @@ class DigestVisitor final : public StateVisitor {
   std::map<std::string, uint64_t> entries_;  // by prefix + name (+ tensor)
 };
 
+// Returns a digest of bytes that are no state, such as files.
+uint64_t DigestBytes(absl::string_view bytes);
+
 // Returns one digest of several, depending on their order.
 uint64_t CombineDigests(absl::Span<const uint64_t> digests);
 

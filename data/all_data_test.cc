@@ -1,9 +1,12 @@
 // Every data set and partition that data/plugins.bzl lists, with its defaults.
+#include <stdlib.h>
+
 #include <string>
 #include <vector>
 
 #include "core/plugin_table.h"
 #include "core/registry.h"
+#include "core/run/test_files.h"
 #include "data/dataset_conformance.h"
 #include "data/partition_conformance.h"
 #include "gmock/gmock.h"
@@ -13,6 +16,12 @@ namespace starling {
 namespace {
 
 using testing::IsSupersetOf;
+
+// Where data are prepared, before any data set is made.
+const bool cache_set = [] {
+  setenv("XDG_CACHE_HOME", NewDirectory().c_str(), 1);
+  return true;
+}();
 
 PluginRef Ref(const std::string& name) {
   PluginRef ref;
@@ -40,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Registered, PartitionConformance, testing::ValuesIn(Par
 TEST(AllDataTest, EverythingIsRegistered) {
   EXPECT_THAT(Registry<Dataset>::Global().Names(),
               IsSupersetOf({"cifar10", "fashion_mnist", "imagefolder", "no_data",
-                            "synthetic_classification"}));
+                            "synthetic_classification", "text", "tokens", "translation"}));
   EXPECT_THAT(Registry<Partition>::Global().Names(), IsSupersetOf({"dirichlet", "iid", "shards"}));
 }
 

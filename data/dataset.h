@@ -56,6 +56,8 @@ struct DataSpec {
   int64_t vocabulary = 0;         // token ids are below it; 0: the data are no tokens
 };
 
+class Translations;
+
 class Dataset {
  public:
   static constexpr char kKind[] = "dataset";
@@ -86,6 +88,9 @@ class Dataset {
 
   // Relative cost of an example (tokens of a sentence); 1 where all are alike.
   virtual int64_t cost(Split split, int64_t example) const;
+
+  // What data for translation have besides (data/translations.h); null: these are other data.
+  virtual const Translations* translations() const { return nullptr; }
 };
 
 // OUT_OF_RANGE, naming the first wrong id and the split, unless every id is in

@@ -28,14 +28,21 @@ std::vector<int64_t> SomeIds(const Dataset& dataset, Split split, int64_t most) 
   return ids;
 }
 
-// The bytes of example `index` of `batch`, all fields.
-std::string ExampleBytes(const Batch& batch, int64_t index) {
+// The bytes of example `index` of `batch`, all fields. Where a length differs from batch to batch,
+// the zeros that fill it up are left out.
+std::string ExampleBytes(const DataSpec& spec, const Batch& batch, int64_t index) {
   std::string bytes;
-  for (const BatchField& field : batch.fields) {
-    const Buffer all = field.buffer();
+  for (size_t f = 0; f < batch.fields.size(); ++f) {
+    const Buffer all = batch.fields[f].buffer();
     const int64_t count = all.count / batch.size;
     const Buffer one = all.Slice(index * count, count);
-    bytes.append(static_cast<const char*>(one.data), one.bytes());
+    std::string field(static_cast<const char*>(one.data), one.bytes());
+    const std::vector<int64_t>& shape = spec.fields[f].shape;
+    if (std::count(shape.begin(), shape.end(), -1) > 0) {
+      field.resize(field.find_last_not_of('\0') + 1);
+      field += '\0';
+    }
+    bytes += field;
   }
   return bytes;
 }
@@ -47,7 +54,7 @@ std::vector<std::string> ReadBytes(const Dataset& dataset, Split split,
   EXPECT_TRUE(status.ok()) << status;
   std::vector<std::string> examples;
   for (size_t i = 0; status.ok() && i < ids.size(); ++i) {
-    examples.push_back(ExampleBytes(*batch, static_cast<int64_t>(i)));
+    examples.push_back(ExampleBytes(dataset.spec(), *batch, static_cast<int64_t>(i)));
   }
   return examples;
 }

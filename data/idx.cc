@@ -1,18 +1,14 @@
 #include "data/idx.h"
 
-#include <zlib.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "core/status.h"
+#include "data/gzip_reader.h"
 
 namespace starling {
 namespace {
@@ -20,69 +16,6 @@ namespace {
 absl::Status Broken(const std::string& path, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(path, " ", what));
 }
-
-// A file read through zlib, which unpacks gzip and hands anything else on as it is.
-class GzipReader {
- public:
-  explicit GzipReader(const std::string& path) : path_(path) {
-    errno = 0;
-    file_ = gzopen(path.c_str(), "rb");
-    open_errno_ = errno;
-    // The default of 8 KiB costs a tenth of the reading time.
-    if (file_ != nullptr) gzbuffer(file_, 256 << 10);
-  }
-  ~GzipReader() {
-    if (file_ != nullptr) gzclose_r(file_);
-  }
-  GzipReader(const GzipReader&) = delete;
-  GzipReader& operator=(const GzipReader&) = delete;
-
-  absl::Status OpenStatus() const {
-    if (file_ != nullptr) return absl::OkStatus();
-    return absl::ErrnoToStatus(open_errno_, absl::StrCat("cannot open ", path_));
-  }
-
-  // Reads up to `bytes` bytes; fewer only at the end of the file. DATA_LOSS if gzip finds the
-  // file corrupt or cut off.
-  absl::StatusOr<int64_t> Read(uint8_t* to, int64_t bytes) {
-    int64_t have = 0;
-    while (have < bytes) {
-      const auto want = static_cast<unsigned>(std::min<int64_t>(bytes - have, 1 << 30));
-      const int got = gzread(file_, to + have, want);
-      if (got > 0) {
-        have += got;
-        total_ += got;
-      }
-      if (got < static_cast<int>(want)) {
-        RETURN_IF_ERROR(Error());
-        break;
-      }
-    }
-    return have;
-  }
-
-  int64_t total() const { return total_; }  // unpacked bytes so far
-
- private:
-  absl::Status Error() {
-    int code = Z_OK;
-    absl::string_view message = gzerror(file_, &code);
-    if (code == Z_OK || code == Z_STREAM_END) return absl::OkStatus();
-    if (code == Z_ERRNO) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path_));
-    if (code == Z_BUF_ERROR) {
-      return Broken(path_, absl::StrCat("is a truncated gzip file: it ends in the middle, after ",
-                                        total_, " unpacked bytes"));
-    }
-    message = absl::StripPrefix(message, absl::StrCat(path_, ": "));
-    return Broken(path_, absl::StrCat("cannot be unpacked, it is corrupt: gzip says \"", message,
-                                      "\" after ", total_, " bytes"));
-  }
-
-  const std::string path_;
-  gzFile file_ = nullptr;
-  int open_errno_ = 0;
-  int64_t total_ = 0;
-};
 
 std::string Hex(absl::Span<const uint8_t> bytes) {
   return absl::StrJoin(

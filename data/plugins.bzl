@@ -6,6 +6,9 @@ DATASET_PLUGINS = [
     "//data/imagefolder",
     "//data/no_data",
     "//data/synthetic_classification",
+    "//data/text",
+    "//data/tokens",
+    "//data/translation",
 ]
 
 PARTITION_PLUGINS = [

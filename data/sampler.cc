@@ -8,8 +8,8 @@
 
 namespace starling {
 
-Sampler::Sampler(const Assignment* assignment, int64_t examples, int worker, int workers,
-                 int64_t local_batch_size, uint64_t seed)
+ExampleSampler::ExampleSampler(const Assignment* assignment, int64_t examples, int worker,
+                               int workers, int64_t local_batch_size, uint64_t seed)
     : assignment_(assignment),
       examples_(examples),
       worker_(worker),
@@ -29,7 +29,7 @@ Sampler::Sampler(const Assignment* assignment, int64_t examples, int worker, int
   steps_per_epoch_ = std::max<int64_t>(1, examples / global_batch_size);
 }
 
-void Sampler::Shuffle(int64_t epoch) {
+void ExampleSampler::Shuffle(int64_t epoch) {
   if (epoch == epoch_) return;
   // Always from the same start: the order must not depend on which epochs were asked for before.
   if (assignment_->shared) {
@@ -44,7 +44,7 @@ void Sampler::Shuffle(int64_t epoch) {
   epoch_ = epoch;
 }
 
-absl::Span<const int64_t> Sampler::Next(int64_t step) {
+absl::Span<const int64_t> ExampleSampler::Next(int64_t step) {
   CHECK_GE(step, 0);
   if (assignment_->shared) {
     Shuffle(step / steps_per_epoch_);

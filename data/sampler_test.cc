@@ -33,7 +33,7 @@ TEST(SamplerTest, SharedEpochReadsEveryExampleAtMostOnceAndAsManyAsFit) {
   std::set<int64_t> seen;
   int64_t read = 0;
   for (int worker = 0; worker < kWorkers; ++worker) {
-    Sampler sampler(&Shared(), kExamples, worker, kWorkers, kBatch, /*seed=*/1);
+    ExampleSampler sampler(&Shared(), kExamples, worker, kWorkers, kBatch, /*seed=*/1);
     ASSERT_EQ(sampler.steps_per_epoch(), 5);
     for (int64_t step = 0; step < 5; ++step) {
       for (int64_t id : sampler.Next(step)) {
@@ -48,12 +48,12 @@ TEST(SamplerTest, SharedEpochReadsEveryExampleAtMostOnceAndAsManyAsFit) {
 }
 
 TEST(SamplerTest, SharedGlobalBatchIsTheSameForAnyNumberOfWorkers) {
-  Sampler one(&Shared(), 50, 0, 1, 12, /*seed=*/3);
+  ExampleSampler one(&Shared(), 50, 0, 1, 12, /*seed=*/3);
   for (int workers : {2, 3, 4, 6, 12}) {
     for (int64_t step : {0, 3, 4, 9}) {
       std::vector<int64_t> together;
       for (int worker = 0; worker < workers; ++worker) {
-        Sampler sampler(&Shared(), 50, worker, workers, 12 / workers, /*seed=*/3);
+        ExampleSampler sampler(&Shared(), 50, worker, workers, 12 / workers, /*seed=*/3);
         const auto ids = sampler.Next(step);
         together.insert(together.end(), ids.begin(), ids.end());
       }
@@ -63,7 +63,7 @@ TEST(SamplerTest, SharedGlobalBatchIsTheSameForAnyNumberOfWorkers) {
 }
 
 TEST(SamplerTest, SharedEpochsDifferAndDropOtherExamples) {
-  Sampler sampler(&Shared(), 10, 0, 1, 8, /*seed=*/1);
+  ExampleSampler sampler(&Shared(), 10, 0, 1, 8, /*seed=*/1);
   ASSERT_EQ(sampler.steps_per_epoch(), 1);
   std::set<int64_t> seen;
   const std::vector<int64_t> first = Copy(sampler.Next(0));
@@ -77,7 +77,7 @@ TEST(SamplerTest, SharedEpochsDifferAndDropOtherExamples) {
 TEST(SamplerTest, OwnedExamplesAreReadOncePerPass) {
   for (int worker : {0, 1}) {
     const std::vector<int64_t>& own = Uneven().owned[worker];
-    Sampler sampler(&Uneven(), 7, worker, 2, /*local_batch_size=*/3, /*seed=*/1);
+    ExampleSampler sampler(&Uneven(), 7, worker, 2, /*local_batch_size=*/3, /*seed=*/1);
     EXPECT_EQ(sampler.steps_per_epoch(), 1);
     std::vector<int64_t> read;
     for (int64_t step = 0; step < 20; ++step) {
@@ -97,18 +97,18 @@ TEST(SamplerTest, OwnedExamplesAreReadOncePerPass) {
 }
 
 TEST(SamplerTest, EpochOfOwnedExamplesIsTheWholeDataSet) {
-  EXPECT_EQ(Sampler(&Uneven(), 7, 0, 2, 1, 1).steps_per_epoch(), 3);
-  EXPECT_EQ(Sampler(&Uneven(), 7, 1, 2, 100, 1).steps_per_epoch(), 1);  // never 0
+  EXPECT_EQ(ExampleSampler(&Uneven(), 7, 0, 2, 1, 1).steps_per_epoch(), 3);
+  EXPECT_EQ(ExampleSampler(&Uneven(), 7, 1, 2, 100, 1).steps_per_epoch(), 1);  // never 0
 }
 
 TEST(SamplerTest, AnyStepMayBeAskedForInAnyOrder) {
   for (const Assignment* assignment : {&Shared(), &Uneven()}) {
-    Sampler forward(assignment, 7, 1, 2, 2, /*seed=*/9);
+    ExampleSampler forward(assignment, 7, 1, 2, 2, /*seed=*/9);
     std::map<int64_t, std::vector<int64_t>> by_step;
     for (int64_t step = 0; step < 30; ++step) by_step[step] = Copy(forward.Next(step));
     for (int64_t step : {29, 0, 13, 13, 12, 28, 1}) {
       EXPECT_EQ(Copy(forward.Next(step)), by_step[step]) << "the same sampler, step " << step;
-      Sampler resumed(assignment, 7, 1, 2, 2, /*seed=*/9);
+      ExampleSampler resumed(assignment, 7, 1, 2, 2, /*seed=*/9);
       EXPECT_EQ(Copy(resumed.Next(step)), by_step[step]) << "a new sampler, step " << step;
     }
   }
@@ -118,7 +118,7 @@ TEST(SamplerTest, SeedChangesTheOrder) {
   for (const Assignment* assignment : {&Shared(), &Uneven()}) {
     std::vector<int64_t> orders[2];
     for (uint64_t seed : {0, 1}) {
-      Sampler sampler(assignment, 7, 0, 2, 1, seed);
+      ExampleSampler sampler(assignment, 7, 0, 2, 1, seed);
       for (int64_t step = 0; step < 20; ++step) orders[seed].push_back(sampler.Next(step)[0]);
     }
     EXPECT_NE(orders[0], orders[1]);
@@ -126,12 +126,12 @@ TEST(SamplerTest, SeedChangesTheOrder) {
 }
 
 TEST(SamplerTest, FarStepsDoNotOverflow) {
-  Sampler sampler(&Uneven(), 7, 0, 2, 3, 1);
+  ExampleSampler sampler(&Uneven(), 7, 0, 2, 3, 1);
   EXPECT_EQ(sampler.Next(int64_t{1} << 60).size(), 3u);
 }
 
 TEST(SamplerDeathTest, RefusesASharedBatchThatTheExamplesDoNotFill) {
-  EXPECT_DEATH(Sampler(&Shared(), 7, 0, 2, 4, 1), "do not fill one global batch");
+  EXPECT_DEATH(ExampleSampler(&Shared(), 7, 0, 2, 4, 1), "do not fill one global batch");
 }
 
 }  // namespace

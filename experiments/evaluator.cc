@@ -9,12 +9,16 @@
 #include "core/ops/ops.h"
 #include "core/state.h"
 #include "core/status.h"
+#include "data/bleu.h"
+#include "data/translations.h"
 
 namespace starling {
 namespace {
 
 constexpr uint16_t kMeasurementStream = 0xffff;
-constexpr int64_t kBatch = 250;  // examples evaluated at a time
+constexpr int64_t kBatch = 250;  // examples evaluated at a time, at most
+// Of sequences, padding counted: there is a logit for every token and entry of the vocabulary.
+constexpr int64_t kTokens = 2048;
 
 // Copies a model's statistics, which is its floating-point state, out or in.
 class StatisticsCopier final : public StateVisitor {
@@ -114,14 +118,31 @@ absl::StatusOr<double> Evaluator::ConsensusDistance() {
   return std::sqrt(sum / comm_->size());
 }
 
+int64_t Evaluator::BatchSize(Split split, int64_t begin, int64_t end) const {
+  const DataSpec& spec = dataset_->spec();
+  int64_t size = 0, longest = 0;
+  for (; size < std::min(kBatch, end - begin); ++size) {
+    if (spec.vocabulary == 0) continue;
+    const int64_t length = spec.fields[0].shape[0];  // -1: differs from example to example
+    longest = std::max(longest, length > 0 ? length : dataset_->cost(split, begin + size));
+    if (size > 0 && (size + 1) * longest > kTokens) break;
+  }
+  return size;
+}
+
+absl::StatusOr<int64_t> Evaluator::ReadSome(Split split, int64_t begin, int64_t end) {
+  std::vector<int64_t> ids(BatchSize(split, begin, end));
+  std::iota(ids.begin(), ids.end(), begin);
+  RETURN_IF_ERROR(dataset_->Read(split, ids, /*stream=*/0, &batch_));
+  return batch_.size;
+}
+
 absl::StatusOr<MetricSums> Evaluator::EvaluateRange(Split split, int64_t begin, int64_t end) {
   MetricSums sums;
-  std::vector<int64_t> ids;
-  for (int64_t start = begin; start < end; start += kBatch) {
-    ids.resize(std::min(kBatch, end - start));
-    std::iota(ids.begin(), ids.end(), start);
-    RETURN_IF_ERROR(dataset_->Read(split, ids, /*stream=*/0, &batch_));
+  while (begin < end) {
+    ASSIGN_OR_RETURN(const int64_t count, ReadSome(split, begin, end));
     RETURN_IF_ERROR(model_->Evaluate(batch_, &sums));
+    begin += count;
   }
   return sums;
 }
@@ -160,7 +181,47 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(sums))));
   evaluation.loss = sums[0] / std::max(sums[2], 1.0);
   if (classifies) evaluation.accuracy = sums[1] / std::max(sums[2], 1.0);
+  if (dataset_->spec().vocabulary > 0 && sums[2] > 0)
+    evaluation.perplexity = std::exp(evaluation.loss);
   return evaluation;
+}
+
+absl::StatusOr<std::optional<double>> Evaluator::Bleu(Split split) {
+  const Translations* translations = dataset_->translations();
+  if (translations == nullptr) return std::nullopt;
+  RETURN_IF_ERROR(model_->Bind(average_.buffer(), Buffer()));
+  const int64_t size = dataset_->size(split), rank = comm_->rank(), workers = comm_->size();
+  const int64_t end = size * (rank + 1) / workers;
+  BleuCounts counts;
+  bool translates = true;
+  for (int64_t begin = size * rank / workers; translates && begin < end;) {
+    ASSIGN_OR_RETURN(const int64_t count, ReadSome(split, begin, end));
+    const auto translated = model_->Translate(batch_);
+    translates = !absl::IsUnimplemented(translated.status());
+    if (!translates) break;
+    RETURN_IF_ERROR(translated.status());
+    for (int64_t i = 0; i < count; ++i) {
+      counts.Add(translations->Text((*translated)[i]), translations->Reference(split, begin + i));
+    }
+    begin += count;
+  }
+  // Doubles hold these integers exactly. A worker may have had nothing to try.
+  std::vector<double> sums(counts.matches.begin(), counts.matches.end());
+  sums.insert(sums.end(), counts.ngrams.begin(), counts.ngrams.end());
+  sums.push_back(static_cast<double>(counts.translation_tokens));
+  sums.push_back(static_cast<double>(counts.reference_tokens));
+  sums.push_back(translates ? 0 : 1);
+  RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(sums))));
+  if (sums.back() > 0) return std::nullopt;
+  constexpr int kOrders = BleuCounts::kOrders;
+  BleuCounts all;
+  for (int order = 0; order < kOrders; ++order) {
+    all.matches[order] = static_cast<int64_t>(sums[order]);
+    all.ngrams[order] = static_cast<int64_t>(sums[kOrders + order]);
+  }
+  all.translation_tokens = static_cast<int64_t>(sums[2 * kOrders]);
+  all.reference_tokens = static_cast<int64_t>(sums[2 * kOrders + 1]);
+  return all.Score();
 }
 
 }  // namespace starling

@@ -5,6 +5,7 @@
 #define EXPERIMENTS_EVALUATOR_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -42,11 +43,19 @@ class Evaluator {
   // evaluates its share with its own. Afterwards every worker has its own again, to the bit.
   absl::StatusOr<Evaluation> Evaluate(Split split);
 
+  // BLEU of the average model's translations of the split (each worker a share); absent where the
+  // data are no sentence pairs or the model does not translate. Call UpdateAverage first; binds as
+  // Evaluate does.
+  absl::StatusOr<std::optional<double>> Bleu(Split split);
+
   // values[r] <- what worker r has in `own`, for all r.
   absl::StatusOr<std::vector<double>> Gather(double own);
 
  private:
   absl::Status SumOverWorkers(Buffer values);
+  // How many examples from `begin` on are evaluated at a time, none beyond `end`.
+  int64_t BatchSize(Split split, int64_t begin, int64_t end) const;
+  absl::StatusOr<int64_t> ReadSome(Split split, int64_t begin, int64_t end);  // returns BatchSize
   absl::StatusOr<MetricSums> EvaluateRange(Split split, int64_t begin, int64_t end);
   absl::StatusOr<MetricSums> EvaluateShareOfAverage(Split split);
 

@@ -4,9 +4,13 @@
 #include <cmath>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "comm/backend.h"
@@ -14,6 +18,8 @@
 #include "core/registry.h"
 #include "core/state.h"
 #include "core/status.h"
+#include "data/bleu.h"
+#include "data/translations.h"
 #include "gtest/gtest.h"
 #include "optim/algorithm_base.h"
 
@@ -23,6 +29,7 @@ namespace {
 constexpr int kWorkers = 3;
 constexpr int kDimension = 2;
 constexpr int64_t kExamples = 1003;  // neither workers nor batches divide it
+constexpr int64_t kTokens = 300;     // of an example, where there is a vocabulary
 
 // As push-sum keeps them: worker r holds a numerator and a weight that is not 1.
 constexpr double kNumerators[kWorkers][kDimension] = {{1, 8}, {6, 2}, {12, -4}};
@@ -55,10 +62,21 @@ class PushSumLike final : public AlgorithmBase {
   int worker_;
 };
 
+// What example i is in the target language; models translate it to what they make of its number.
+std::string Sentence(int64_t i) { return absl::StrCat("one two three ", i % 7, " four ", i % 3); }
+
+int64_t Translated(int64_t i) { return i % 5 == 0 ? i + 1 : i; }
+
 // An example is its own number.
-class Numbers final : public Dataset {
+class Numbers final : public Dataset, public Translations {
  public:
-  explicit Numbers(int64_t classes) { spec_.classes = classes; }
+  explicit Numbers(int64_t classes, int64_t vocabulary = 0, bool translates = false)
+      : translates_(translates) {
+    spec_.classes = classes;
+    spec_.vocabulary = vocabulary;
+    spec_.fields = {{"number", {vocabulary > 0 ? kTokens : 1}, DType::kI64}};
+    for (int64_t i = 0; i < kExamples; ++i) references_.push_back(Sentence(i));
+  }
   const DataSpec& spec() const override { return spec_; }
   int64_t size(Split split) const override { return split == Split::kTest ? kExamples : 0; }
   uint64_t fingerprint() const override { return 0; }
@@ -71,15 +89,24 @@ class Numbers final : public Dataset {
     return absl::OkStatus();
   }
   absl::Span<const int32_t> labels(Split) const override { return {}; }
+  const Translations* translations() const override { return translates_ ? this : nullptr; }
+  absl::string_view Reference(Split, int64_t example) const override {
+    return references_[example];
+  }
+  std::string Text(absl::Span<const int64_t> tokens) const override { return Sentence(tokens[0]); }
 
  private:
+  const bool translates_;
+  std::vector<std::string> references_;
   DataSpec spec_;
 };
 
 // The loss of example i is x_0 i + x_1; every example below 100 x_0 counts as correct. Not linear
-// in x, so evaluating the average is not averaging evaluations.
+// in x, so evaluating the average is not averaging evaluations. The average's translations are
+// those of Translated.
 class Linear final : public Model {
  public:
+  explicit Linear(bool translates) : translates_(translates) {}
   const Layout& layout() const override { return layout_; }
   absl::Status Initialize(uint64_t, Buffer) override { return absl::OkStatus(); }
   absl::Status Bind(Buffer x, Buffer g) override {
@@ -91,6 +118,7 @@ class Linear final : public Model {
     return absl::UnimplementedError("evaluation only");
   }
   absl::Status Evaluate(const Batch& batch, MetricSums* sums) override {
+    largest_batch = std::max(largest_batch, batch.size);
     const auto x = x_.as<double>();
     for (int64_t id : batch.fields[0].buffer().as<int64_t>()) {
       sums->loss += x[0] * static_cast<double>(id) + x[1];
@@ -99,9 +127,21 @@ class Linear final : public Model {
     sums->targets += batch.size;
     return absl::OkStatus();
   }
+  absl::StatusOr<std::vector<std::vector<int64_t>>> Translate(const Batch& batch) override {
+    if (!translates_) return Model::Translate(batch);
+    EXPECT_NEAR(x_.as<double>()[0], Average(0), 1e-12);
+    std::vector<std::vector<int64_t>> translations;
+    for (int64_t id : batch.fields[0].buffer().as<int64_t>()) {
+      translations.push_back({Translated(id)});
+    }
+    return translations;
+  }
   absl::Status VisitState(StateVisitor*) override { return absl::OkStatus(); }
 
+  int64_t largest_batch = 0;
+
  private:
+  const bool translates_;
   Layout layout_;
   Buffer x_;
 };
@@ -148,16 +188,20 @@ void OnEveryWorker(const std::function<absl::Status(Communicator*)>& body) {
 }
 
 // ... with an evaluator.
-void OnEveryWorker(int64_t classes,
+void OnEveryWorker(const Numbers& dataset, bool model_translates,
                    const std::function<absl::Status(Communicator*, Evaluator*)>& body) {
-  const Numbers dataset(classes);
   OnEveryWorker([&](Communicator* comm) {
-    Linear model;
+    Linear model(model_translates);
     PushSumLike algorithm(comm->rank());
     const Arena x(kDimension, DType::kF64);
     Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30));
     return body(comm, &evaluator);
   });
+}
+
+void OnEveryWorker(int64_t classes,
+                   const std::function<absl::Status(Communicator*, Evaluator*)>& body) {
+  OnEveryWorker(Numbers(classes), /*model_translates=*/false, body);
 }
 
 TEST(EvaluatorTest, ConsensusDistanceIsTheDefinition) {
@@ -224,9 +268,32 @@ TEST(EvaluatorTest, WithoutClassesThereIsNoAccuracy) {
     RETURN_IF_ERROR(evaluator->UpdateAverage());
     ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator->Evaluate(Split::kTest));
     EXPECT_FALSE(evaluation.accuracy.has_value());
+    EXPECT_FALSE(evaluation.perplexity.has_value());
     EXPECT_TRUE(evaluation.worker_accuracy.empty());
     return absl::OkStatus();
   });
+}
+
+TEST(EvaluatorTest, TokensHaveAPerplexityAndSmallBatches) {
+  PluginRef threads;
+  threads.set_name("threads");
+  const auto backend = Registry<Backend>::Global().Create(threads, {1, 1, 1});
+  ASSERT_TRUE(backend.ok()) << backend.status();
+  const Numbers dataset(/*classes=*/0, /*vocabulary=*/7);
+  const absl::Status status = (*backend)->Run([&](Communicator* comm) -> absl::Status {
+    Linear model(/*translates=*/false);
+    PushSumLike algorithm(0);
+    const Arena x(kDimension, DType::kF64);
+    Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30));
+    RETURN_IF_ERROR(evaluator.UpdateAverage());
+    ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator.Evaluate(Split::kTest));
+    EXPECT_FALSE(evaluation.accuracy.has_value());
+    EXPECT_NEAR(evaluation.loss, LinearLoss(Estimated(0, 0), Estimated(0, 1)), 1e-9);
+    EXPECT_EQ(evaluation.perplexity, std::exp(evaluation.loss));
+    EXPECT_EQ(model.largest_batch, 6);  // of 300 tokens in 2,048
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 TEST(EvaluatorTest, ASplitWithoutExamplesDividesByNothing) {
@@ -237,6 +304,34 @@ TEST(EvaluatorTest, ASplitWithoutExamplesDividesByNothing) {
     EXPECT_EQ(evaluation.accuracy, 0);
     return absl::OkStatus();
   });
+}
+
+TEST(EvaluatorTest, BleuIsThatOfTheWholeSplit) {
+  BleuCounts expected;
+  for (int64_t i = 0; i < kExamples; ++i) expected.Add(Sentence(Translated(i)), Sentence(i));
+  EXPECT_GT(expected.Score(), 50);
+  EXPECT_LT(expected.Score(), 99);
+  OnEveryWorker(Numbers(0, 0, /*translates=*/true), /*model_translates=*/true,
+                [&](Communicator*, Evaluator* evaluator) -> absl::Status {
+                  RETURN_IF_ERROR(evaluator->UpdateAverage());
+                  ASSIGN_OR_RETURN(const auto bleu, evaluator->Bleu(Split::kTest));
+                  EXPECT_EQ(bleu, expected.Score());
+                  ASSIGN_OR_RETURN(const auto of_nothing, evaluator->Bleu(Split::kTrain));
+                  EXPECT_EQ(of_nothing, 0);
+                  return absl::OkStatus();
+                });
+}
+
+TEST(EvaluatorTest, WithoutTranslationsThereIsNoBleu) {
+  for (bool data_translate : {true, false}) {
+    OnEveryWorker(Numbers(0, 0, data_translate), /*model_translates=*/!data_translate,
+                  [&](Communicator*, Evaluator* evaluator) -> absl::Status {
+                    RETURN_IF_ERROR(evaluator->UpdateAverage());
+                    ASSIGN_OR_RETURN(const auto bleu, evaluator->Bleu(Split::kTest));
+                    EXPECT_EQ(bleu, std::nullopt);
+                    return absl::OkStatus();
+                  });
+  }
 }
 
 TEST(EvaluatorTest, GathersInOrderOfRanksAndCountsAsMeasurement) {

@@ -252,6 +252,8 @@ int DoctorCommand(const Arguments& arguments) {
   const char* fashion = "/usr/share/datasets/fashion-mnist";
   Row("fashion_mnist",
       access(fashion, R_OK) == 0 ? fashion : "missing; apt-get install dataset-fashion-mnist");
+  const std::string pieces = InPath("spm_train");
+  Row("sentencepiece", pieces.empty() ? "missing; apt-get install sentencepiece" : pieces);
   return 0;
 }
 

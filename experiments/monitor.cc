@@ -207,7 +207,7 @@ absl::Status Monitor::CompleteStep(int64_t step) {
   const double step_seconds = (window_.seconds + last_window_.seconds) / steps;
   constexpr int kWait = static_cast<int>(Phase::kWait);
   progress_->Step({step + 1, plan_->steps, (window_.loss + last_window_.loss) / steps, window_.lr,
-                   plan_->global_batch_size() / std::max(step_seconds, 1e-9), step_seconds * 1e3,
+                   plan_->examples_per_step() / std::max(step_seconds, 1e-9), step_seconds * 1e3,
                    (window_.phases[kWait] + last_window_.phases[kWait]) / steps * 1e3,
                    consensus_distance_});
   if (complete_ % plan_->config.train().log_every_steps() != 0 && complete_ != plan_->steps) {
@@ -223,7 +223,7 @@ absl::Status Monitor::EmitWindow() {
       {"train/loss", window_.loss / window_.steps},
       {"train/lr", window_.lr},
       {"time/step_ms", step_seconds * 1e3},
-      {"time/samples_per_second", plan_->global_batch_size() / std::max(step_seconds, 1e-9)},
+      {"time/samples_per_second", plan_->examples_per_step() / std::max(step_seconds, 1e-9)},
       {"comm/bytes_sent_per_worker", static_cast<double>(bytes_sent_) / plan_->config.workers()}};
   for (Phase phase :
        {Phase::kData, Phase::kForward, Phase::kBackward, Phase::kUpdate, Phase::kWait}) {
@@ -263,12 +263,18 @@ absl::Status Monitor::ReportEvaluation(int64_t step, Split split, const Evaluati
   MetricRecord record = Record(step);
   record.values = {{tag + "/loss", evaluation.loss}};
   if (evaluation.accuracy) record.values.emplace_back(tag + "/accuracy", *evaluation.accuracy);
+  if (evaluation.perplexity)
+    record.values.emplace_back(tag + "/perplexity", *evaluation.perplexity);
+  if (evaluation.bleu) record.values.emplace_back(tag + "/bleu", *evaluation.bleu);
   RETURN_IF_ERROR(Emit(record));
   for (size_t worker = 0; worker < evaluation.worker_loss.size(); ++worker) {
     record.worker = static_cast<int>(worker);
     record.values = {{tag + "/loss", evaluation.worker_loss[worker]}};
     if (evaluation.accuracy) {
       record.values.emplace_back(tag + "/accuracy", evaluation.worker_accuracy[worker]);
+    }
+    if (evaluation.perplexity) {
+      record.values.emplace_back(tag + "/perplexity", std::exp(evaluation.worker_loss[worker]));
     }
     RETURN_IF_ERROR(Emit(record));
   }

@@ -43,6 +43,8 @@ struct StepReport {
 struct Evaluation {
   double loss = 0;
   std::optional<double> accuracy;                    // absent where there are no classes
+  std::optional<double> perplexity;                  // exp(loss); absent where there are no tokens
+  std::optional<double> bleu;                        // 0 to 100; absent where nothing is translated
   std::vector<double> worker_loss, worker_accuracy;  // by rank; the latter may be empty
 };
 

@@ -251,6 +251,15 @@ TEST_F(MonitorTest, EvaluationsAreRecordedForTheWorldAndEveryWorker) {
   EXPECT_TRUE(monitor->ReportEvaluation(9, Split::kValidation, evaluation).ok());
   ASSERT_EQ(records_.size(), 3u);
   EXPECT_THAT(records_[2].values, ElementsAre(Pair("validation/loss", DoubleEq(2))));
+
+  records_.clear();
+  evaluation.perplexity = std::exp(0.5);
+  EXPECT_TRUE(monitor->ReportEvaluation(10, Split::kTest, evaluation).ok());
+  for (int i = 0; i < 3; ++i) {
+    const double loss = std::vector<double>({0.5, 1, 2})[i];
+    EXPECT_THAT(records_[i].values, ElementsAre(Pair("eval/loss", loss),
+                                                Pair("eval/perplexity", DoubleEq(std::exp(loss)))));
+  }
 }
 
 TEST_F(MonitorTest, ErrorsOfSinksReachTheWorker) {

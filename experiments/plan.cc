@@ -10,17 +10,11 @@
 #include "core/config/resolve.h"
 #include "core/registry.h"
 #include "core/status.h"
+#include "experiments/batches.h"
 #include "topology/analysis.h"
 
 namespace starling {
 namespace {
-
-// The legal numbers nearest to `value` that `divisor` divides, in words.
-std::string NearestMultiples(int64_t value, int64_t divisor) {
-  const int64_t below = value / divisor * divisor;
-  if (below == 0) return absl::StrCat(divisor);
-  return absl::StrCat(below, " or ", below + divisor);
-}
 
 void Add(std::vector<Problem>* problems, absl::string_view path, std::string message) {
   problems->push_back({std::string(path), std::move(message)});
@@ -33,38 +27,10 @@ void CheckWorld(const Experiment& config, std::vector<Problem>* problems) {
                    config.workers(), "; it must be at most ", config.workers()));
 }
 
-void CheckTrain(const Experiment& config, std::vector<Problem>* problems) {
-  const Train& train = config.train();
-  const int64_t workers = config.workers();
-  if (!train.has_epochs() && !train.has_max_steps()) {
-    Add(problems, "train",
-        "train.epochs and train.max_steps are both missing; give one, e.g. train { epochs: 2 }");
-  }
-  if (train.has_global_batch_size() && train.global_batch_size() % workers != 0) {
-    Add(problems, "train.global_batch_size",
-        absl::StrCat("train.global_batch_size is ", train.global_batch_size(), ", which ", workers,
-                     " workers do not divide; nearest: ",
-                     NearestMultiples(train.global_batch_size(), workers)));
-  } else if (train.has_global_batch_size() && train.has_local_batch_size() &&
-             train.global_batch_size() != train.local_batch_size() * workers) {
-    Add(problems, "train.global_batch_size",
-        absl::StrCat("train.global_batch_size is ", train.global_batch_size(), ", but ", workers,
-                     " workers with train.local_batch_size ", train.local_batch_size(), " make ",
-                     train.local_batch_size() * workers, "; give only one of the two"));
-  }
-  if (!train.has_global_batch_size() && !train.has_local_batch_size()) {
-    Add(problems, "train",
-        "train.global_batch_size and train.local_batch_size are both missing; give one, e.g. "
-        "train { global_batch_size: 256 }");
-  }
-  const int64_t local =
-      train.has_local_batch_size() ? train.local_batch_size() : train.global_batch_size() / workers;
-  const bool fits = train.has_local_batch_size() || train.global_batch_size() % workers == 0;
-  if (fits && local % train.micro_batches() != 0) {
-    Add(problems, "train.micro_batches",
-        absl::StrCat("train.micro_batches is ", train.micro_batches(),
-                     ", which does not divide the ", local, " examples of a worker's batch"));
-  }
+void CheckLength(const Train& train, std::vector<Problem>* problems) {
+  if (train.has_epochs() || train.has_max_steps()) return;
+  Add(problems, "train",
+      "train.epochs and train.max_steps are both missing; give one, e.g. train { epochs: 2 }");
 }
 
 // The type of exchanged values; absent: that of the parameters.
@@ -278,7 +244,8 @@ absl::Status ResolveExperiment(const TextLocations& locations, Experiment* confi
   }
   if (problems.empty()) {
     CheckWorld(*config, &problems);
-    CheckTrain(*config, &problems);
+    CheckLength(config->train(), &problems);
+    CheckBatches(*config, &problems);
     ASSIGN_OR_RETURN(const AlgorithmFacts facts, FactsOf(*config));
     CheckMixing(*config, facts, &problems);
     DropUnused(facts, config, notes);
@@ -299,8 +266,6 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
   const int workers = config.workers();
   plan->dtype = train.dtype() == Train::F64 ? DType::kF64 : DType::kF32;
   plan->precision = PrecisionOf(config.mixing());
-  plan->local_batch_size =
-      train.has_local_batch_size() ? train.local_batch_size() : train.global_batch_size() / workers;
   ASSIGN_OR_RETURN(plan->facts, In(locations, "algorithm")(FactsOf(config)));
   if (plan->facts.needs_topology) {
     ASSIGN_OR_RETURN(plan->topology,
@@ -323,16 +288,7 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
                                        config.partition(), owners)));
   ASSIGN_OR_RETURN(plan->assignment, In(locations, "partition")(partition->Assign()));
 
-  plan->steps_per_epoch = owners.examples / plan->global_batch_size();
-  if (plan->steps_per_epoch == 0) {
-    const char* field =
-        train.has_global_batch_size() ? "train.global_batch_size" : "train.local_batch_size";
-    return ProblemsStatus(
-        {{field, absl::StrCat("train: a global batch of ", plan->global_batch_size(),
-                              " is more than the ", owners.examples, " training examples of \"",
-                              config.dataset().name(), "\"")}},
-        locations);
-  }
+  RETURN_IF_ERROR(PlanBatches(locations, plan.get()));
   plan->steps = StepsOf(train, plan->steps_per_epoch);
   plan->eval_every_steps =
       train.has_eval_every_steps() ? train.eval_every_steps() : plan->steps_per_epoch;
@@ -403,9 +359,11 @@ std::string PlanText(const Plan& plan) {
                     facts.exact_after > 0 ? absl::StrCat(", exact after ", facts.exact_after) : "",
                     ")");
   }
-  absl::StrAppend(&text, "\n  ", plan.steps, " steps of ", plan.global_batch_size(), " examples (",
-                  plan.local_batch_size, " per worker), ", plan.steps_per_epoch,
-                  " steps per epoch\n");
+  const bool by_tokens = plan.local_batch_tokens > 0;
+  const int64_t local = by_tokens ? plan.local_batch_tokens : plan.local_batch_size;
+  absl::StrAppend(&text, "\n  ", plan.steps, " steps of ", by_tokens ? "up to " : "",
+                  local * config.workers(), by_tokens ? " tokens (" : " examples (", local,
+                  " per worker), ", plan.steps_per_epoch, " steps per epoch\n");
   if (!plan.assignment.shared && plan.dataset->spec().classes > 0) {
     absl::StrAppend(&text, ClassTable(plan.assignment, plan.dataset->labels(Split::kTrain),
                                       plan.dataset->spec().classes, /*max_lines=*/16));

@@ -17,6 +17,7 @@
 #include "core/config/problem.h"
 #include "data/dataset.h"
 #include "data/partition.h"
+#include "data/sampler.h"
 #include "experiments/experiment.pb.h"
 #include "models/model.h"
 #include "optim/algorithm.h"
@@ -32,7 +33,8 @@ struct Plan {
   Experiment config;  // resolved: every field and every plug-in's config spelt out
   DType dtype = DType::kF32;
   std::optional<DType> precision;  // of exchanged values; absent: dtype
-  int64_t local_batch_size = 0;
+  int64_t local_batch_size = 0;    // examples; 0: batches by tokens
+  int64_t local_batch_tokens = 0;  // padding counted; 0: batches by examples
   int64_t steps_per_epoch = 0;
   int64_t steps = 0;             // of the whole run
   int64_t eval_every_steps = 0;  // 0: only at the end
@@ -41,12 +43,17 @@ struct Plan {
   std::unique_ptr<Dataset> dataset;
   std::unique_ptr<Schedule> schedule;
   Assignment assignment;
+  std::vector<int32_t> costs;  // of the training examples, in tokens; empty: batches by examples
 
   AlgorithmFacts facts;
   int64_t parameters = 0;
   int64_t buckets = 0;
 
-  int64_t global_batch_size() const { return local_batch_size * config.workers(); }
+  // Of all workers; by tokens: the mean over an epoch.
+  double examples_per_step() const {
+    if (local_batch_tokens == 0) return static_cast<double>(local_batch_size * config.workers());
+    return static_cast<double>(costs.size()) / static_cast<double>(steps_per_epoch);
+  }
 };
 
 // Fills in what the config leaves open and drops what does not apply, with one line in `notes` for
@@ -67,6 +74,9 @@ struct WorkerParts {
   std::unique_ptr<Algorithm> algorithm;
 };
 absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker, Clock* clock);
+
+// Which training examples `worker` reads when.
+std::unique_ptr<Sampler> MakeSampler(const Plan& plan, int worker);
 
 // What `comm`'s worker finds around it; its own optimizer and layout are still missing.
 Worker WorkerOf(const Plan& plan, Communicator* comm);

@@ -158,7 +158,7 @@ TEST(PlanTest, DefaultsAreSpeltOut) {
   EXPECT_TRUE(config.optimizer().has_config());
   EXPECT_EQ(plan->dtype, DType::kF32);
   EXPECT_EQ(plan->local_batch_size, 2);
-  EXPECT_EQ(plan->global_batch_size(), 8);
+  EXPECT_EQ(plan->examples_per_step(), 8);
   EXPECT_EQ(plan->steps_per_epoch, 12);  // 100 / 8: what is left over is dropped
   EXPECT_EQ(plan->steps, 24);
   EXPECT_EQ(plan->eval_every_steps, 12);
@@ -170,7 +170,7 @@ TEST(PlanTest, DefaultsAreSpeltOut) {
 }
 
 TEST(PlanTest, LocalAndGlobalBatches) {
-  EXPECT_EQ(PlanOf(WithTrain("local_batch_size: 3 max_steps: 1"))->global_batch_size(), 12);
+  EXPECT_EQ(PlanOf(WithTrain("local_batch_size: 3 max_steps: 1"))->examples_per_step(), 12);
   EXPECT_EQ(
       PlanOf(WithTrain("local_batch_size: 3 global_batch_size: 12 max_steps: 1"))->local_batch_size,
       3);

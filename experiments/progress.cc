@@ -37,8 +37,12 @@ std::string EvaluationText(int64_t step, Split split, const Evaluation& evaluati
         "%s %.4f (loss %.5g),\n  over the workers %.4f-%.4f, consensus distance %.3g", where,
         *evaluation.accuracy, evaluation.loss, *low, *high, consensus_distance);
   }
-  return absl::StrFormat("%s loss %.6g,\n  over the workers %.6g-%.6g, consensus distance %.3g",
-                         where, evaluation.loss, *low, *high, consensus_distance);
+  std::string loss = evaluation.perplexity ? absl::StrFormat("%.5g (ppl %.4g)", evaluation.loss,
+                                                             *evaluation.perplexity)
+                                           : absl::StrFormat("%.6g", evaluation.loss);
+  if (evaluation.bleu) absl::StrAppendFormat(&loss, ", BLEU %.2f", *evaluation.bleu);
+  return absl::StrFormat("%s loss %s,\n  over the workers %.6g-%.6g, consensus distance %.3g",
+                         where, loss, *low, *high, consensus_distance);
 }
 
 void Progress::Step(const ProgressLine& line) {

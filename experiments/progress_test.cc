@@ -102,6 +102,10 @@ TEST(EvaluationTextTest, ShowsLossesWhereThereAreNoClasses) {
   EXPECT_EQ(EvaluationText(7, Split::kValidation, evaluation, 3),
             "validation at step 7: averaged model loss 0.25,\n"
             "  over the workers 0.25-1, consensus distance 3");
+  evaluation.perplexity = 1.2840254;
+  EXPECT_EQ(EvaluationText(7, Split::kValidation, evaluation, 3),
+            "validation at step 7: averaged model loss 0.25 (ppl 1.284),\n"
+            "  over the workers 0.25-1, consensus distance 3");
 }
 
 TEST(EvaluationTextTest, FitsTheTerminalWhateverTheNumbers) {
@@ -110,6 +114,7 @@ TEST(EvaluationTextTest, FitsTheTerminalWhateverTheNumbers) {
   Evaluation losses = classes;
   losses.accuracy.reset();
   losses.worker_loss = {1.23456789e-200, 1.23456789e200};
+  losses.perplexity = 1.23456789e200;
   for (const Evaluation& evaluation : {classes, losses}) {
     const std::string text = EvaluationText(1000000000, Split::kValidation, evaluation, 1.234e-200);
     for (absl::string_view line : absl::StrSplit(text, '\n')) EXPECT_LE(line.size(), 80u) << line;

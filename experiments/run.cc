@@ -243,6 +243,8 @@ std::string SummaryJson(const Experiment& config, const RunResult& result) {
   json["steps"] = result.steps;
   json["train_loss"] = NumberOrNull(result.train_loss);
   json["eval_accuracy"] = result.test.accuracy ? NumberOrNull(*result.test.accuracy) : Json();
+  json["eval_perplexity"] = result.test.perplexity ? NumberOrNull(*result.test.perplexity) : Json();
+  json["eval_bleu"] = result.test.bleu ? NumberOrNull(*result.test.bleu) : Json();
   json["eval_loss"] = result.evaluated ? NumberOrNull(result.test.loss) : Json();
   const auto numbers = [](const std::vector<double>& values) {
     Json list = Json::array();

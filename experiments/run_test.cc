@@ -201,7 +201,8 @@ TEST(SummaryJsonTest, NumbersThatAreNotFiniteAreNull) {
   result.test.worker_loss = {1, -INFINITY};
   const auto summary = nlohmann::json::parse(SummaryJson(config, result));
   EXPECT_EQ(summary["status"], "diverged");
-  for (const char* name : {"train_loss", "consensus_distance", "eval_loss", "eval_accuracy"}) {
+  for (const char* name :
+       {"train_loss", "consensus_distance", "eval_loss", "eval_accuracy", "eval_perplexity"}) {
     EXPECT_TRUE(summary[name].is_null()) << name;
   }
   EXPECT_EQ(summary["worker_loss"][0], 1);

@@ -91,7 +91,9 @@ void PrintResult(const RunResult& result, const Plan& plan) {
                 result.message.c_str());
   }
   if (!result.evaluated) return;
+  if (result.test.bleu) std::printf("test BLEU %.2f, ", *result.test.bleu);
   if (result.test.accuracy) std::printf("test accuracy %.4f, ", *result.test.accuracy);
+  if (result.test.perplexity) std::printf("test perplexity %.5g, ", *result.test.perplexity);
   std::printf("test loss %.6g, train loss %.6g, %d steps in %.1f s\n", result.test.loss,
               result.train_loss, static_cast<int>(result.steps), result.wall_seconds);
   std::printf("%.4g MB sent per worker, state digest %016lx\n",

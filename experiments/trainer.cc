@@ -34,9 +34,7 @@ absl::Status Trainer::Start() {
   parts_.model->set_forward_done([this] { comm_->recorder().Enter(Phase::kBackward); });
   RETURN_IF_ERROR(parts_.algorithm->Start(worker_, x_, g_));
   lr_ = parts_.optimizer->lr();
-  sampler_ = std::make_unique<Sampler>(&plan_->assignment, plan_->dataset->size(Split::kTrain),
-                                       comm_->rank(), comm_->size(), plan_->local_batch_size,
-                                       config.seed());
+  sampler_ = MakeSampler(*plan_, comm_->rank());
   evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
                                            parts_.algorithm.get(), x_, worker_.mixing.deadline,
                                            config.train().average_statistics());
@@ -179,6 +177,9 @@ absl::Status Trainer::Measure(int64_t steps_done) {
 absl::Status Trainer::Evaluate(int64_t steps_done, Split split, Evaluation* evaluation) {
   RETURN_IF_ERROR(Measure(steps_done));
   ASSIGN_OR_RETURN(*evaluation, evaluator_->Evaluate(split));
+  if (split == Split::kTest || plan_->config.train().validation_bleu()) {
+    ASSIGN_OR_RETURN(evaluation->bleu, evaluator_->Bleu(split));
+  }
   RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
   if (split == Split::kValidation && plan_->config.train().continue_from_average()) {
     RETURN_IF_ERROR(evaluator_->ContinueFromAverage());

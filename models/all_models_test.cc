@@ -13,10 +13,16 @@
 namespace starling {
 namespace {
 
-// Models that are too large for finite differences, made small.
+// Models for other data or too large for finite differences: small, and without dropout.
 std::vector<ModelCase> Listed() {
   return {
+      {"gpt2", "gpt2", "layers: 1 heads: 2 width: 8", TextSpec(5, 9)},
+      {"lstm", "lstm", "layers: 1 embedding: 4 hidden: 5", TextSpec(5, 9)},
       {"resnet", "resnet", "width: 4 blocks: [1, 1]", LabelledSpec({1, 28, 28}, 10), true},
+      {"transformer", "transformer",
+       "d_model: 8 heads: 2 encoder_layers: 1 decoder_layers: 1 ff: 8 dropout: 0 label_smoothing: "
+       "0",
+       TranslationSpec(9)},
   };
 }
 

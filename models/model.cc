@@ -4,6 +4,10 @@
 
 namespace starling {
 
+absl::StatusOr<std::vector<std::vector<int64_t>>> Model::Translate(const Batch&) {
+  return absl::UnimplementedError("this model does not translate");
+}
+
 absl::Status CheckArena(absl::string_view model, absl::string_view what, const Layout& layout,
                         DType type, const Buffer& arena) {
   const bool host = arena.place == Place::kHost;

@@ -85,6 +85,11 @@ class Model {
   // Adds the metrics of `batch` at x to `sums`. Changes no state.
   virtual absl::Status Evaluate(const Batch& batch, MetricSums* sums) = 0;
 
+  // Returns, for every source sentence of `batch` (data/translations.h), the target tokens that the
+  // model at x finds best, without kBegin and kEnd. UNIMPLEMENTED for models that do not translate.
+  // Changes no state.
+  virtual absl::StatusOr<std::vector<std::vector<int64_t>>> Translate(const Batch& batch);
+
   // State beside the parameters (batch-norm statistics).
   virtual absl::Status VisitState(StateVisitor* visitor) = 0;
 

@@ -32,6 +32,15 @@ DataSpec TranslationSpec(int64_t vocabulary) {
   return spec;
 }
 
+DataSpec TextSpec(int64_t context, int64_t vocabulary) {
+  DataSpec spec;
+  for (const char* field : {"tokens", "targets"}) {
+    spec.fields.push_back({field, {context}, DType::kI64});
+  }
+  spec.vocabulary = vocabulary;
+  return spec;
+}
+
 Batch MadeUpBatch(const DataSpec& data, int64_t size, uint64_t stream) {
   Random random(StreamKey(stream, Purpose::kTest, 0, 0));
   Batch batch;

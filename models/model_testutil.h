@@ -22,6 +22,9 @@ DataSpec LabelledSpec(std::vector<int64_t> shape, int64_t classes);
 // Sentence pairs over one vocabulary, as data for translation has them.
 DataSpec TranslationSpec(int64_t vocabulary);
 
+// Sequences of tokens, each with the next one as its target, as data for language models have them.
+DataSpec TextSpec(int64_t context, int64_t vocabulary);
+
 // `size` examples: N(0, 1) in floating-point fields; in integer ones labels below `classes`, or
 // tokens 1 to `vocabulary` - 1 (0 may be padding). An open length is 5. The same for the same
 // stream.

@@ -2,9 +2,12 @@
 
 MODEL_PLUGINS = [
     "//models/convnet",
+    "//models/gpt2",
     "//models/logistic_regression",
+    "//models/lstm",
     "//models/mlp",
     "//models/paced",
     "//models/quadratic",
     "//models/resnet",
+    "//models/transformer",
 ]

@@ -10,6 +10,9 @@ BINARY = os.path.join(_RUNFILES, "experiments", "starling")
 # The same without models that need LibTorch.
 LIGHT_BINARY = os.path.join(_RUNFILES, "tests", "starling_without_torch")
 
+# Where data are prepared.
+os.environ["XDG_CACHE_HOME"] = os.path.join(os.environ["TEST_TMPDIR"], "cache")
+
 # Eight workers, learnable in a second; every test changes what it is about.
 CONFIG = """
 name: "tiny"

@@ -96,9 +96,13 @@ class TorchModel final : public Model {
   absl::StatusOr<StepResult> ForwardBackward(const Batch& batch, uint64_t stream,
                                              const BucketReady& ready) override;
   absl::Status Evaluate(const Batch& batch, MetricSums* sums) override;
+  absl::StatusOr<std::vector<std::vector<int64_t>>> Translate(const Batch& batch) override;
   absl::Status VisitState(StateVisitor* visitor) override;
 
  private:
+  // As Fields; FAILED_PRECONDITION without parameters.
+  absl::StatusOr<std::vector<torch::Tensor>> FieldsToEvaluate(const Batch& batch) const;
+
   // Tells the model that a parameter's gradient is complete.
   struct Hook : torch::autograd::FunctionPostHook {
     Hook(TorchModel* model, int parameter) : model(model), parameter(parameter) {}
@@ -223,11 +227,14 @@ void TorchModel::AttachHooks() {
 
 void TorchModel::DryPass(const DataSpec& data) {
   constexpr int64_t kExamples = 2;  // batch norm refuses one
-  constexpr int64_t kLength = 2;    // of sequences whose length differs from batch to batch
+  constexpr int64_t kLength = 2;    // of sequences of any length
   std::vector<torch::Tensor> fields;
   for (const FieldSpec& field : data.fields) {
     std::vector<int64_t> shape = {kExamples};
-    for (int64_t extent : field.shape) shape.push_back(extent < 0 ? kLength : extent);
+    for (int64_t extent : field.shape) {
+      const int64_t length = extent < 0 ? kLength : extent;
+      shape.push_back(net_.takes_any_length ? std::min(length, kLength) : length);
+    }
     // Token 0 may be padding, which is no target.
     const bool tokens = data.vocabulary > 1 && field.type == DType::kI64;
     fields.push_back(torch::full(shape, tokens ? 1 : 0, FieldType(ScalarTypeOf(field.type))));
@@ -319,13 +326,29 @@ absl::StatusOr<StepResult> TorchModel::ForwardBackward(const Batch& batch, uint6
   return result;
 }
 
-absl::Status TorchModel::Evaluate(const Batch& batch, MetricSums* sums) {
+absl::StatusOr<std::vector<torch::Tensor>> TorchModel::FieldsToEvaluate(const Batch& batch) const {
   if (x_.count == 0) {
     return absl::FailedPreconditionError(
         absl::StrCat(title_, ": no parameters are bound; Bind comes before Evaluate"));
   }
   ComputeOnThisThreadOnly();
-  ASSIGN_OR_RETURN(const auto fields, Fields(batch));
+  return Fields(batch);
+}
+
+absl::StatusOr<std::vector<std::vector<int64_t>>> TorchModel::Translate(const Batch& batch) {
+  if (!net_.translate) return Model::Translate(batch);
+  ASSIGN_OR_RETURN(const auto fields, FieldsToEvaluate(batch));
+  std::vector<std::vector<int64_t>> translations;
+  RETURN_IF_ERROR(CatchExceptions(absl::StrCat(title_, ": translation"), [&] {
+    torch::NoGradGuard no_grad;
+    SetTraining(false);
+    translations = net_.translate(fields);
+  }));
+  return translations;
+}
+
+absl::Status TorchModel::Evaluate(const Batch& batch, MetricSums* sums) {
+  ASSIGN_OR_RETURN(const auto fields, FieldsToEvaluate(batch));
   return CatchExceptions(absl::StrCat(title_, ": evaluation"), [&] {
     torch::NoGradGuard no_grad;
     SetTraining(false);

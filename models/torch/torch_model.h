@@ -57,6 +57,14 @@ struct TorchNet {
 
   // For tensors that do not start from PyTorch's default distributions; may be empty.
   StartingChoice starting;
+
+  // The net takes shorter sequences than the data set's too: its gradients' order is then found on
+  // short ones.
+  bool takes_any_length = false;
+
+  // The translations of a batch (Model::Translate), with gradients off; may be empty.
+  std::function<std::vector<std::vector<int64_t>>(const std::vector<torch::Tensor>& fields)>
+      translate = nullptr;
 };
 
 // Makes the model `name` (for messages). `build` makes the module with float32 parameters on the
@@ -82,7 +90,7 @@ TorchNet Classifier(std::shared_ptr<Module> module) {
           [net = module.get()](const std::vector<torch::Tensor>& fields, uint64_t) {
             return CrossEntropy(net->forward(fields[0]), fields[1]);
           },
-          /*starting=*/nullptr};
+          /*starting=*/nullptr, /*takes_any_length=*/false};
 }
 
 }  // namespace starling
