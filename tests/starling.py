@@ -68,6 +68,15 @@ def write(text, name="config.textproto"):
     return path
 
 
+def language_config(model):
+    """Returns CONFIG with a language model (its PluginRef in text format) on a few lines."""
+    text = write("".join("line %d of %d\n" % (i, i * i) for i in range(300)), "text.txt")
+    return CONFIG.replace('model { name: "mlp" config { hidden: [24, 16] } }',
+                          "model { %s }" % model).replace(
+                              'dataset { name: "synthetic_classification" }',
+                              'dataset { name: "text" config { path: "%s" context: 8 } }' % text)
+
+
 def train(config, *flags, **kwargs):
     """Trains `config` (text); returns (result, run directory)."""
     directory = os.path.join(scratch(), "run")

@@ -1,6 +1,7 @@
 """Trainings as wholes: what they reach, what they write down, how they stop."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -27,6 +28,13 @@ class TrainingTest(unittest.TestCase):
                     "wall_seconds", "bytes_sent_per_worker"):
             self.assertGreater(summary[key], 0, key)
         self.assertGreater(summary["eval_accuracy"], 0.3)  # chance: 0.1
+
+    def test_language_models_report_their_perplexity(self):
+        summary = starling.trained_summary(
+            starling.language_config('name: "lstm" config { layers: 1 embedding: 16 hidden: 16 }'))
+        self.assertIsNone(summary["eval_accuracy"])
+        self.assertAlmostEqual(summary["eval_perplexity"], math.exp(summary["eval_loss"]))
+        self.assertLess(summary["eval_perplexity"], 18)  # the number of different characters
 
     def test_run_directory_is_complete(self):
         result, directory = starling.train(starling.CONFIG)

@@ -52,6 +52,16 @@ TEST(LstmTest, NamesAndShapesArePyTorchs) {
                                                                  {"head.bias", {9}}}));
 }
 
+// The formula of README.md.
+TEST(LstmTest, NumberOfParameters) {
+  constexpr int64_t kV = 9, kE = 5, kH = 6;
+  EXPECT_EQ(Make("layers: 3 embedding: 5 hidden: 6", TextSpec(4, kV))->layout().parameters(),
+            kV * kE + 4 * kH * (kE + kH + 2) + 2 * 4 * kH * (2 * kH + 2) + kV * (kH + 1));
+  EXPECT_EQ(
+      Make("layers: 1 embedding: 6 hidden: 6 tied: true", TextSpec(4, kV))->layout().parameters(),
+      kV * kH + 4 * kH * (2 * kH + 2));
+}
+
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 // The definition, in loops: gates i, f, g, o of rows [k * hidden, (k + 1) * hidden).
