@@ -6,4 +6,5 @@ MODEL_PLUGINS = [
     "//models/mlp",
     "//models/paced",
     "//models/quadratic",
+    "//models/torchscript",
 ]

@@ -19,7 +19,7 @@
 //
 // Parameters start from PyTorch's default distributions, drawn from our streams
 // (starting_values.h); what LibTorch's own generator gave to the module's constructor is
-// overwritten.
+// overwritten, unless the net says that it starts as it was built.
 //
 // A model computes on the calling thread alone (LibTorch is told so, once per thread). Models
 // share nothing: several may compute at the same time on different threads.
@@ -31,6 +31,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "models/model.h"
@@ -53,6 +54,9 @@ struct TorchNet {
   // with the batch axis in front. `stream` feeds dropout; module->is_training() tells whether it
   // is wanted. LibTorch's own generator must not be used.
   std::function<TorchOutput(const std::vector<torch::Tensor>& fields, uint64_t stream)> forward;
+
+  // Parameters start with the values that `module` was made with, not with those of a stream.
+  bool starts_as_built = false;
 };
 
 // Makes the model `name` (for messages). `build` makes the module with float32 parameters on the
@@ -62,6 +66,9 @@ struct TorchNet {
 absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
                                                       const Model::Context& context,
                                                       const std::function<TorchNet()>& build);
+
+// Runs `body`. What it throws becomes INVALID_ARGUMENT: "<context>: <first line of text>".
+absl::Status CatchExceptions(absl::string_view context, const std::function<void()>& body);
 
 // Cross-entropy of each example. `logits`: [examples, classes]; `labels`: [examples], int64.
 TorchOutput CrossEntropy(const torch::Tensor& logits, const torch::Tensor& labels);
