@@ -233,10 +233,11 @@ TEST_P(ModelConformance, EvaluationChangesNothing) {
     MetricSums sums;
     CHECK_OK(model->Evaluate(batch_, &sums));
     const MetricSums once = sums;
-    EXPECT_EQ(once.targets, batch_.size);
+    EXPECT_GT(once.targets, 0);
+    EXPECT_EQ(once.targets % batch_.size, 0);  // made-up examples have equally many
     EXPECT_TRUE(std::isfinite(once.loss));
     EXPECT_GE(once.correct, 0);
-    EXPECT_LE(once.correct, static_cast<double>(batch_.size));
+    EXPECT_LE(once.correct, static_cast<double>(once.targets));
     // Evaluation adds, and binding parameters alone is enough for it.
     CHECK_OK(model->Bind(arenas.x(), Buffer()));
     CHECK_OK(model->Evaluate(batch_, &sums));

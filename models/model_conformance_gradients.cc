@@ -3,7 +3,9 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <vector>
 
+#include "absl/types/span.h"
 #include "core/layout.h"
 #include "core/random/random.h"
 #include "core/status.h"
@@ -109,7 +111,9 @@ TEST_P(ModelConformance, GradientIsTheMeanOverTheExamples) {
     one.size = 1;
     for (size_t field = 0; field < batch_.fields.size(); ++field) {
       const FieldSpec& spec = GetParam().data.fields[field];
-      const Buffer to = ReserveField(&one, static_cast<int>(field), 1, spec.shape, spec.type);
+      const std::vector<int64_t>& all = batch_.fields[field].shape;
+      const Buffer to = ReserveField(&one, static_cast<int>(field), 1,
+                                     absl::MakeConstSpan(all).subspan(1), spec.type);
       const Buffer from = batch_.fields[field].buffer().Slice(example * to.count, to.count);
       std::memcpy(to.data, from.data, to.bytes());
     }

@@ -10,11 +10,25 @@
 #include "google/protobuf/text_format.h"
 
 namespace starling {
+namespace {
+
+constexpr int64_t kOpenLength = 5;
+
+}  // namespace
 
 DataSpec LabelledSpec(std::vector<int64_t> shape, int64_t classes) {
   DataSpec spec;
   spec.fields = {{"image", std::move(shape), DType::kF32}, {"label", {}, DType::kI64}};
   spec.classes = classes;
+  return spec;
+}
+
+DataSpec TranslationSpec(int64_t vocabulary) {
+  DataSpec spec;
+  for (const char* field : {"source", "target_in", "target_out"}) {
+    spec.fields.push_back({field, {-1}, DType::kI64});
+  }
+  spec.vocabulary = vocabulary;
   return spec;
 }
 
@@ -24,10 +38,13 @@ Batch MadeUpBatch(const DataSpec& data, int64_t size, uint64_t stream) {
   batch.size = size;
   for (size_t i = 0; i < data.fields.size(); ++i) {
     const FieldSpec& field = data.fields[i];
-    const Buffer values = ReserveField(&batch, static_cast<int>(i), size, field.shape, field.type);
+    std::vector<int64_t> shape = field.shape;
+    for (int64_t& extent : shape) extent = extent < 0 ? kOpenLength : extent;
+    const Buffer values = ReserveField(&batch, static_cast<int>(i), size, shape, field.type);
     for (int64_t k = 0; k < values.count; ++k) {
       if (field.type == DType::kI64) {
-        values.as<int64_t>()[k] = random.Below(data.classes);
+        values.as<int64_t>()[k] = data.vocabulary > 0 ? 1 + random.Below(data.vocabulary - 1)
+                                                      : random.Below(data.classes);
       } else {
         SetElement(values, k, random.Normal());
       }

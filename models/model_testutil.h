@@ -19,8 +19,12 @@ namespace starling {
 // Numbers of this shape per example ("image") with a label of `classes` classes.
 DataSpec LabelledSpec(std::vector<int64_t> shape, int64_t classes);
 
-// `size` examples: N(0, 1) in floating-point fields, below `classes` in integer ones. The same for
-// the same stream.
+// Sentence pairs over one vocabulary, as data for translation has them.
+DataSpec TranslationSpec(int64_t vocabulary);
+
+// `size` examples: N(0, 1) in floating-point fields; in integer ones labels below `classes`, or
+// tokens 1 to `vocabulary` - 1 (0 may be padding). An open length is 5. The same for the same
+// stream.
 Batch MadeUpBatch(const DataSpec& data, int64_t size, uint64_t stream);
 
 // Makes the model `plugin` from its config in text format, as the driver would.

@@ -18,19 +18,27 @@ namespace {
 template <typename T>
 void Draw(const StartingDistribution& distribution, uint64_t stream, absl::Span<T> out) {
   Random random(stream);
-  for (T& value : out) {
-    value =
-        static_cast<T>(distribution.constant + distribution.bound * (2.0 * random.Uniform() - 1.0));
-  }
+  const auto draw = [&] {
+    if (distribution.deviation != 0) return distribution.deviation * random.Normal();
+    return distribution.bound * (2.0 * random.Uniform() - 1.0);
+  };
+  for (T& value : out) value = static_cast<T>(distribution.constant + draw());
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<StartingDistribution>> StartingDistributions(const Layout& layout) {
+absl::StatusOr<std::vector<StartingDistribution>> StartingDistributions(
+    const Layout& layout, const StartingChoice& choice) {
   std::map<std::string, const TensorInfo*> tensors;
   for (const TensorInfo& tensor : layout.tensors) tensors[tensor.name] = &tensor;
   std::vector<StartingDistribution> distributions;
   for (const TensorInfo& tensor : layout.tensors) {
+    if (choice) {
+      if (const auto chosen = choice(tensor)) {
+        distributions.push_back(*chosen);
+        continue;
+      }
+    }
     const size_t dot = tensor.name.rfind('.');
     const std::string layer = dot == std::string::npos ? "" : tensor.name.substr(0, dot + 1);
     const auto found = tensors.find(layer + "weight");

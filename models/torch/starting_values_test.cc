@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,28 @@ TEST(StartingValuesTest, TensorsWithoutRuleAreNamed) {
                 "tensor \"a.scale\" has no rule for its starting values; layers have tensors "
                 "\"weight\" and \"bias\""));
   EXPECT_FALSE(StartingDistributions(LayoutOf({{"a.bias", {2}}})).ok());
+}
+
+TEST(StartingValuesTest, AModelMayChoose) {
+  const Layout layout = LayoutOf({{"table", {100, 200}}, {"fc.weight", {4, 4}}});
+  const auto distributions = StartingDistributions(layout, [](const TensorInfo& tensor) {
+                               std::optional<StartingDistribution> choice;
+                               if (tensor.name == "table") choice = StartingDistribution{1, 0, 0.5};
+                               return choice;
+                             }).value();
+  EXPECT_EQ(distributions[1].bound, 0.5);
+  Arena x(layout.size, DType::kF64);
+  DrawStartingValues(layout, distributions, 1, x.buffer());
+  double mean = 0, square = 0, cube = 0;
+  constexpr int64_t kCount = 20000;
+  for (double value : x.buffer().Slice(0, kCount).as<double>()) {
+    mean += value / kCount;
+    square += std::pow(value - 1, 2) / kCount;
+    cube += std::pow(value - 1, 4) / kCount;
+  }
+  EXPECT_NEAR(mean, 1, 0.01);
+  EXPECT_NEAR(square, 0.25, 0.01);
+  EXPECT_NEAR(cube, 3 * 0.25 * 0.25, 0.015);  // of a normal distribution
 }
 
 TEST(StartingValuesTest, ValuesAreUniform) {

@@ -190,7 +190,7 @@ absl::Status TorchModel::MakeLayoutFromDryPass(const DataSpec& data, int64_t buc
     for (int index : order_) built_.push_back(parameters_[index].tensor.detach());
     return absl::OkStatus();
   }
-  auto starting = StartingDistributions(layout_);
+  auto starting = StartingDistributions(layout_, net_.starting);
   RETURN_IF_ERROR(WithContext(starting.status(), title_));
   starting_ = *std::move(starting);
   return absl::OkStatus();
@@ -216,11 +216,14 @@ void TorchModel::AttachHooks() {
 
 void TorchModel::DryPass(const DataSpec& data) {
   constexpr int64_t kExamples = 2;  // batch norm refuses one
+  constexpr int64_t kLength = 2;    // of sequences whose length differs from batch to batch
   std::vector<torch::Tensor> fields;
   for (const FieldSpec& field : data.fields) {
     std::vector<int64_t> shape = {kExamples};
-    shape.insert(shape.end(), field.shape.begin(), field.shape.end());
-    fields.push_back(torch::zeros(shape, FieldType(ScalarTypeOf(field.type))));
+    for (int64_t extent : field.shape) shape.push_back(extent < 0 ? kLength : extent);
+    // Token 0 may be padding, which is no target.
+    const bool tokens = data.vocabulary > 1 && field.type == DType::kI64;
+    fields.push_back(torch::full(shape, tokens ? 1 : 0, FieldType(ScalarTypeOf(field.type))));
   }
   fields_ = fields.size();
 

@@ -15,11 +15,11 @@
 // tensors, autograd adds into the gradient views (zeroed before each pass), and a hook behind each
 // parameter's gradient accumulator counts the tensors of its bucket down. Tensor names are
 // PyTorch's ("fc.weight"). Their order is the order in which autograd completes their gradients,
-// traced once at creation with a batch of zeros; the pass changes no state.
+// traced once at creation with a batch of zeros (tokens: ones); the pass changes no state.
 //
-// Parameters start from PyTorch's default distributions, drawn from our streams
-// (starting_values.h); what LibTorch's own generator gave to the module's constructor is
-// overwritten, unless the net says that it starts as it was built.
+// Parameters start from PyTorch's default distributions, or those that the net chooses, drawn from
+// our streams (starting_values.h); what LibTorch's own generator gave to the module's constructor
+// is overwritten, unless the net says that it starts as it was built.
 //
 // A model computes on the calling thread alone (LibTorch is told so, once per thread). Models
 // share nothing: several may compute at the same time on different threads.
@@ -35,6 +35,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "models/model.h"
+#include "models/torch/starting_values.h"
 #include "torch/nn/module.h"
 #include "torch/types.h"
 
@@ -54,6 +55,9 @@ struct TorchNet {
   // with the batch axis in front. `stream` feeds dropout; module->is_training() tells whether it
   // is wanted. LibTorch's own generator must not be used.
   std::function<TorchOutput(const std::vector<torch::Tensor>& fields, uint64_t stream)> forward;
+
+  // For tensors that do not start from PyTorch's default distributions; may be empty.
+  StartingChoice starting;
 
   // Parameters start with the values that `module` was made with, not with those of a stream.
   bool starts_as_built = false;
@@ -76,9 +80,11 @@ TorchOutput CrossEntropy(const torch::Tensor& logits, const torch::Tensor& label
 // A net whose module->forward turns field 0 into logits, trained on the labels in field 1.
 template <typename Module>
 TorchNet Classifier(std::shared_ptr<Module> module) {
-  return {module, [net = module.get()](const std::vector<torch::Tensor>& fields, uint64_t) {
+  return {module,
+          [net = module.get()](const std::vector<torch::Tensor>& fields, uint64_t) {
             return CrossEntropy(net->forward(fields[0]), fields[1]);
-          }};
+          },
+          /*starting=*/nullptr};
 }
 
 }  // namespace starling
