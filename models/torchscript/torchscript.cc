@@ -22,7 +22,7 @@
 #include "models/classification.h"
 #include "models/model.h"
 #include "models/torch/torch_model.h"
-#include "models/torchscript/random_operators.h"
+#include "models/torchscript/script_dropout.h"
 #include "models/torchscript/torchscript.pb.h"
 #include "torch/csrc/jit/api/module.h"
 #include "torch/csrc/jit/serialization/import.h"
@@ -91,10 +91,11 @@ class ScriptNet final : public TensorsOf {
     script_.train(on);
   }
 
-  TorchOutput Losses(const std::vector<torch::Tensor>& fields) {
+  TorchOutput Losses(const std::vector<torch::Tensor>& fields, uint64_t stream) {
     // The optimizer of TorchScript rewrites a graph after it has seen a few passes, and with it the
     // rounding: a resumed run would differ from one that was never stopped.
     const torch::jit::GraphOptimizerEnabledGuard as_written(false);
+    const DropoutStream dropout(stream);
     torch::Tensor result;
     try {
       const auto end = fields.begin() + static_cast<ptrdiff_t>(fields_);
@@ -153,7 +154,7 @@ class Torchscript final {
     const std::string title = absl::StrCat("model \"torchscript\": ", path);
     auto fields = FieldsOfForward(script, *context.data);
     RETURN_IF_ERROR(WithContext(fields.status(), title));
-    RETURN_IF_ERROR(WithContext(RefuseRandomOperators(script), title));
+    RETURN_IF_ERROR(WithContext(TakeOverDropout(&script), title));
     return MakeTorchModel("torchscript", context, [&] {
       const auto module = std::make_shared<ScriptNet>(script, *fields, *context.data);
       if (module->parameters().empty()) {
@@ -162,8 +163,9 @@ class Torchscript final {
       }
       TorchNet net;
       net.module = module;
-      net.forward = [module = module.get()](const std::vector<torch::Tensor>& batch, uint64_t) {
-        return module->Losses(batch);
+      net.forward = [module = module.get()](const std::vector<torch::Tensor>& batch,
+                                            uint64_t stream) {
+        return module->Losses(batch, stream);
       };
       net.starts_as_built = config.starting_values() == TorchscriptConfig::FROM_FILE;
       return net;
@@ -214,7 +216,7 @@ STARLING_REGISTER_PLUGIN(Model, Torchscript, TorchscriptConfig,
                                      "a model exported from Python by torch.jit (file: its path)",
                                      /*source=*/"",
                                      /*aliases=*/{},
-                                     /*limits=*/"no random operators"});
+                                     /*limits=*/"no random operators but dropout"});
 
 }  // namespace
 }  // namespace starling

@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "models/model_conformance.h"
 #include "models/model_testutil.h"
+#include "models/torch/dropout.h"
 #include "torch/csrc/jit/api/module.h"
 #include "torch/types.h"
 
@@ -215,9 +216,64 @@ TEST(TorchscriptTest, KnowsWhetherItTrains) {
   EXPECT_EQ(Pass(model.get(), batch), training);
 }
 
-TEST(TorchscriptTest, RefusesRandomOperators) {
+// Half of the hidden values are dropped, anew for each stream and for each of the two calls.
+TEST(TorchscriptTest, DropoutDrawsFromTheStream) {
+  for (const char* dropout : {"torch.dropout", "torch.dropout_"}) {
+    const auto model =
+        Make(
+            Net(absl::StrCat("def drop(self, x):\n"
+                             "  return ",
+                             dropout,
+                             "(x, 0.5, self.training)\n"
+                             "def forward(self, x):\n"
+                             "  h = self.fc1.forward(x)\n"
+                             "  return self.fc2.forward(self.drop(h * 2.0) - self.drop(h * 2.0))")))
+            .value();
+    const Arenas arenas(model->layout(), DType::kF32);
+    CHECK_OK(model->Initialize(1, arenas.x()));
+    CHECK_OK(model->Bind(arenas.x(), arenas.g()));
+    const Batch batch = MadeUpBatch(LabelledSpec({4}, 3), 50, 1);
+    const double first = Pass(model.get(), batch, 1), other = Pass(model.get(), batch, 2);
+    EXPECT_NE(first, other);
+    torch::manual_seed(5);
+    EXPECT_EQ(Pass(model.get(), batch, 1), first);
+    // Nothing is dropped: both are the same, and what is left is fc2's bias.
+    MetricSums sums;
+    CHECK_OK(model->Evaluate(batch, &sums));
+    EXPECT_NE(sums.loss / 50, first);
+    double bias_alone = 0;
+    const torch::Tensor losses = torch::log_softmax(Values({3}), 0).neg();
+    for (int64_t label : batch.fields[1].buffer().as<int64_t>()) {
+      bias_alone += losses[label].item<double>();
+    }
+    EXPECT_NEAR(sums.loss, bias_alone, 1e-4);
+  }
+}
+
+TEST(TorchscriptTest, DropoutIsMaskedByOurNumbers) {
+  Module net("Net");
+  net.register_attribute("training", c10::BoolType::get(), true);
+  net.register_parameter("scale", torch::ones({1000}).requires_grad_(), false);
+  net.define(
+      "def forward(self, x, y): return torch.dropout(x * self.scale, 0.25, self.training)\n");
+  DataSpec data;
+  data.fields = {{"x", {1000}, DType::kF32}, {"y", {}, DType::kF32}};
+  const auto model = Make(Saved(net), data).value();
+  const Arenas arenas(model->layout(), DType::kF32);
+  CHECK_OK(model->Initialize(1, arenas.x()));
+  CHECK_OK(model->Bind(arenas.x(), arenas.g()));
+  const Batch batch = MadeUpBatch(data, 3, 1);
+  const torch::Tensor x = torch::from_blob(batch.fields[0].buffer().data, {3, 1000});
+  const torch::Tensor expected = Dropout(x, 0.25, /*stream=*/9, /*place=*/0, /*training=*/true);
+  EXPECT_FLOAT_EQ(static_cast<float>(Pass(model.get(), batch, 9)), expected.mean().item<float>());
+  const torch::Tensor gradient = expected.sum(0) / 3000;
+  for (int64_t i = 0; i < 1000; ++i) {
+    EXPECT_NEAR(GetElement(arenas.g(), i), gradient[i].item<double>(), 1e-9);
+  }
+}
+
+TEST(TorchscriptTest, RefusesOtherRandomOperators) {
   const std::vector<std::pair<std::string, std::string>> random = {
-      {"torch.dropout(self.fc1.forward(x), 0.1, self.training)", "aten::dropout"},
       {"torch.feature_dropout(self.fc1.forward(x), 0.1, True)", "aten::feature_dropout"},
       {"self.fc1.forward(x) + torch.rand(1)", "aten::rand"},
       {"torch.bernoulli(torch.sigmoid(self.fc1.forward(x)))", "aten::bernoulli"},
@@ -230,21 +286,20 @@ TEST(TorchscriptTest, RefusesRandomOperators) {
                 HasSubstr(absl::StrCat("net.pt: forward calls ", name, ", which draws from")));
   }
   // In a branch of a function that forward calls.
-  EXPECT_THAT(
-      ErrorOf(
-          Net("def noise(self, x):\n"
-              "  if self.training:\n"
-              "    x = x + torch.randn_like(x)\n"
-              "  return x\n"
-              "def forward(self, x): return self.fc2.forward(self.noise(self.fc1.forward(x)))\n")),
-      HasSubstr("forward calls aten::randn_like"));
+  EXPECT_THAT(ErrorOf(Net("def noise(self, x):\n"
+                          "  if self.training:\n"
+                          "    x = x + torch.randn_like(x)\n"
+                          "  return x\n"
+                          "def forward(self, x):\n"
+                          "  return self.fc2.forward(self.noise(self.fc1.forward(x)))\n")),
+              HasSubstr("forward calls aten::randn_like"));
 }
 
-TEST(TorchscriptTest, TakesDropoutThatIsSwitchedOff) {
+TEST(TorchscriptTest, TakesRandomOperatorsThatAreSwitchedOff) {
   for (const char* off : {"0.0, self.training", "0.5, False"}) {
-    const auto model = Make(Net(absl::StrCat(
-        "def forward(self, x): return self.fc2.forward(torch.dropout(self.fc1.forward(x), ", off,
-        "))")));
+    const auto model =
+        Make(Net(absl::StrCat("def forward(self, x): return self.fc2.forward(",
+                              "torch.feature_dropout(self.fc1.forward(x), ", off, "))")));
     EXPECT_TRUE(model.ok()) << model.status();
   }
 }
