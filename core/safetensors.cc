@@ -1,11 +1,5 @@
 #include "core/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -180,26 +174,10 @@ absl::StatusOr<uint64_t> WriteSafetensors(const std::string& path, const TensorM
 }
 
 absl::StatusOr<std::unique_ptr<SafetensorsFile>> SafetensorsFile::Open(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return FileError(errno, "read", path);
-  struct stat facts;
-  int error = fstat(descriptor, &facts) == 0 ? 0 : errno;
-  if (error == 0 && S_ISDIR(facts.st_mode)) error = EISDIR;
-  void* bytes = nullptr;
-  if (error == 0 && facts.st_size > 0) {
-    bytes = mmap(nullptr, facts.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0);
-    if (bytes == MAP_FAILED) error = errno;
-  }
-  close(descriptor);
-  if (error != 0) return FileError(error, "read", path);
-  std::unique_ptr<SafetensorsFile> file(
-      new SafetensorsFile({static_cast<const char*>(bytes), static_cast<size_t>(facts.st_size)}));
+  ASSIGN_OR_RETURN(auto mapping, MappedFile::Open(path));
+  std::unique_ptr<SafetensorsFile> file(new SafetensorsFile(std::move(mapping)));
   RETURN_IF_ERROR(WithContext(file->Parse(), absl::StrCat(path, " is no whole safetensors file")));
   return file;
-}
-
-SafetensorsFile::~SafetensorsFile() {
-  if (!bytes_.empty()) munmap(const_cast<char*>(bytes_.data()), bytes_.size());
 }
 
 absl::Status SafetensorsFile::Parse() {

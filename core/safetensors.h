@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "core/buffer.h"
+#include "core/run/mapped_file.h"
 
 namespace starling {
 
@@ -46,7 +47,6 @@ class SafetensorsFile {
   // file at all; otherwise FileError's.
   static absl::StatusOr<std::unique_ptr<SafetensorsFile>> Open(const std::string& path);
 
-  ~SafetensorsFile();
   SafetensorsFile(const SafetensorsFile&) = delete;
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
@@ -58,11 +58,13 @@ class SafetensorsFile {
   uint64_t checksum() const;  // CRC-64 of the whole file; reads it
 
  private:
-  explicit SafetensorsFile(absl::string_view bytes) : bytes_(bytes) {}
+  explicit SafetensorsFile(std::unique_ptr<MappedFile> mapping)
+      : mapping_(std::move(mapping)), bytes_(mapping_->bytes()) {}
   absl::Status Parse();
   ShapedBuffer ValuesAt(int64_t offset, std::vector<int64_t> shape, DType type, int64_t count);
 
-  absl::string_view bytes_;  // the mapping
+  std::unique_ptr<MappedFile> mapping_;
+  absl::string_view bytes_;
   TensorMap tensors_;
   Metadata metadata_;
   std::vector<Arena> realigned_;  // tensors that lie at odd addresses in the file

@@ -4,6 +4,7 @@ DATASET_PLUGINS = [
     "//data/fashion_mnist",
     "//data/no_data",
     "//data/synthetic_classification",
+    "//data/tensor_file",
 ]
 
 PARTITION_PLUGINS = [

@@ -57,6 +57,12 @@ def starling_repositories():
         package = "nlohmann-json3-dev",
     )
     debian_library(
+        name = "debian_zip",
+        headers = ["zip.h", "zipconf.h"],
+        libraries = ["libzip.so"],
+        package = "libzip-dev",
+    )
+    debian_library(
         name = "debian_zlib",
         headers = ["zlib.h", "zconf.h"],
         libraries = ["libz.so"],

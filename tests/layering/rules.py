@@ -40,6 +40,7 @@ LIBRARIES = {
     "mpi.h": "//third_party/mpi",
     "nlohmann/": "//third_party/nlohmann_json",
     "torch/": "//third_party/torch",
+    "zip.h": "//third_party/zip",
     "zlib.h": "//third_party/zlib",
 }
 
