@@ -77,6 +77,7 @@ class TorchModel final : public Model {
   // Finds the order of the tensors. Once, before anything else.
   absl::Status MakeLayoutFromDryPass(const DataSpec& data, int64_t bucket_bytes);
 
+  const TorchNet& net() const { return net_; }
   const Layout& layout() const override { return layout_; }
   absl::Status Initialize(uint64_t stream, Buffer x) override;
   absl::Status Bind(Buffer x, Buffer g) override;
@@ -386,6 +387,11 @@ absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
   auto model = std::make_unique<TorchModel>(name, std::move(net), context.dtype);
   RETURN_IF_ERROR(model->MakeLayoutFromDryPass(*context.data, context.bucket_bytes));
   return model;
+}
+
+const TorchNet* NetOf(const Model& model) {
+  const auto* torch_model = dynamic_cast<const TorchModel*>(&model);
+  return torch_model == nullptr ? nullptr : &torch_model->net();
 }
 
 }  // namespace starling

@@ -71,6 +71,10 @@ absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
                                                       const Model::Context& context,
                                                       const std::function<TorchNet()>& build);
 
+// The net inside `model` (a copy outlives it); null if MakeTorchModel did not make it. For
+// benchmarks that run it without our engine.
+const TorchNet* NetOf(const Model& model);
+
 // Runs `body`. What it throws becomes INVALID_ARGUMENT: "<context>: <first line of text>".
 absl::Status CatchExceptions(absl::string_view context, const std::function<void()>& body);
 
