@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+import textwrap
 import unittest
 
 from tests import starling
@@ -68,6 +69,15 @@ def python(code, folder):
     subprocess.run([sys.executable, "code.py"], cwd=folder, check=True, timeout=120)
 
 
+def read(path):
+    with open(os.path.join(RUNFILES, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def python_blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
 class WithoutCppTest(unittest.TestCase):
 
     def setUp(self):
@@ -116,11 +126,19 @@ numpy.save("big.npy", x.astype(">f4"))
             result, _ = starling.train(config(self.folder, name + ".npy"))
             self.assertIn(hint, result.err)
 
+    @unittest.skipUnless(HAS_TORCH and HAS_NUMPY, "python3-torch or -numpy is not installed")
+    def test_guide_works_as_it_stands(self):
+        guide = read("docs/data.md")
+        for example in python_blocks(guide):
+            python(example, self.folder)
+        own = re.search(r'    name: "own"\n(?:    [^\n]*\n)+', guide).group(0)
+        own = textwrap.dedent(own).replace('"net.pt"', '"%s/net.pt"' % self.folder)
+        own = own.replace("spirals.npz", self.folder + "/spirals.npz")
+        self.assertGreater(starling.trained_summary(own)["eval_accuracy"], 0.95)  # chance: 0.33
+
     @unittest.skipUnless(HAS_TORCH, "python3-torch is not installed")
     def test_example_of_the_readme_trains(self):
-        with open(os.path.join(RUNFILES, "models/torchscript/README.md"), encoding="utf-8") as file:
-            example = re.search(r"```python\n(.*?)```", file.read(), re.DOTALL).group(1)
-        python(example, self.folder)
+        python(python_blocks(read("models/torchscript/README.md"))[0], self.folder)
         pixels = [i * 37 % 256 for i in range(EXAMPLES * 784)]
         write_npy(os.path.join(self.folder, "image.npy"), "|u1", "B", (EXAMPLES, 1, 28, 28), pixels)
         starling.trained_summary(config(self.folder, "image.npy"), "--set", "train.max_steps=3",
