@@ -133,7 +133,7 @@ class TorchModel final : public Model {
   std::vector<Parameter> parameters_;  // as the module lists them
   std::vector<int> order_;             // layout_.tensors[i] is parameters_[order_[i]]
   std::vector<StartingDistribution> starting_;
-  std::vector<torch::Tensor> built_;  // starting values, if net_.starts_as_built
+  std::vector<torch::Tensor> built_;  // starting values, if net_.start is kAsBuilt
   Buffer x_, g_;
 
   // The backward pass under way. While order_ is being found there are no buckets to report.
@@ -186,7 +186,7 @@ absl::Status TorchModel::MakeLayoutFromDryPass(const DataSpec& data, int64_t buc
     if (layout_.tensors[i].offset >= range.offset + range.count) ++bucket;
     parameters_[order_[i]].bucket = bucket;
   }
-  if (net_.starts_as_built) {
+  if (net_.start == TorchNet::Start::kAsBuilt) {
     // Aliases: binding gives the parameters other memory.
     for (int index : order_) built_.push_back(parameters_[index].tensor.detach());
     return absl::OkStatus();
@@ -240,7 +240,7 @@ void TorchModel::DryPass(const DataSpec& data) {
 
 absl::Status TorchModel::Initialize(uint64_t stream, Buffer x) {
   RETURN_IF_ERROR(Check("x", x));
-  if (!net_.starts_as_built) {
+  if (net_.start == TorchNet::Start::kDrawn) {
     DrawStartingValues(layout_, starting_, stream, x);
     return absl::OkStatus();
   }

@@ -59,8 +59,9 @@ struct TorchNet {
   // For tensors that do not start from PyTorch's default distributions; may be empty.
   StartingChoice starting;
 
-  // Parameters start with the values that `module` was made with, not with those of a stream.
-  bool starts_as_built = false;
+  // kAsBuilt: parameters start with the values that `module` was made with.
+  enum class Start { kDrawn, kAsBuilt };
+  Start start = Start::kDrawn;
 };
 
 // Makes the model `name` (for messages). `build` makes the module with float32 parameters on the

@@ -167,7 +167,9 @@ class Torchscript final {
                                             uint64_t stream) {
         return module->Losses(batch, stream);
       };
-      net.starts_as_built = config.starting_values() == TorchscriptConfig::FROM_FILE;
+      if (config.starting_values() == TorchscriptConfig::FROM_FILE) {
+        net.start = TorchNet::Start::kAsBuilt;
+      }
       return net;
     });
   }
