@@ -6,6 +6,7 @@ DATASET_PLUGINS = [
     "//data/imagefolder",
     "//data/no_data",
     "//data/synthetic_classification",
+    "//data/tensor_file",
     "//data/text",
     "//data/tokens",
     "//data/translation",

@@ -15,9 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/run/file_io.h"
+#include "core/run/mapped_file.h"
 #include "core/state.h"
 #include "core/status.h"
-#include "data/mapped_file.h"
 
 namespace starling {
 namespace {

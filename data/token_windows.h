@@ -23,8 +23,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "core/run/mapped_file.h"
 #include "data/dataset.h"
-#include "data/mapped_file.h"
 
 namespace starling {
 

@@ -29,6 +29,7 @@ std::vector<ModelCase> Listed() {
 std::vector<ModelCase> Cases() {
   std::vector<ModelCase> cases = Listed();
   for (const std::string& name : Registry<Model>::Global().Names()) {
+    if (name == "torchscript") continue;  // has no default: it is what its file is
     const auto listed = std::find_if(cases.begin(), cases.end(),
                                      [&](const ModelCase& other) { return other.plugin == name; });
     if (listed == cases.end()) cases.push_back({name, name, "", LabelledSpec({1, 28, 28}, 10)});

@@ -9,5 +9,6 @@ MODEL_PLUGINS = [
     "//models/paced",
     "//models/quadratic",
     "//models/resnet",
+    "//models/torchscript",
     "//models/transformer",
 ]

@@ -69,6 +69,12 @@ def starling_repositories():
         package = "libpng-dev",
     )
     debian_library(
+        name = "debian_zip",
+        headers = ["zip.h", "zipconf.h"],
+        libraries = ["libzip.so"],
+        package = "libzip-dev",
+    )
+    debian_library(
         name = "debian_zlib",
         headers = ["zlib.h", "zconf.h"],
         libraries = ["libz.so"],

@@ -11,12 +11,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "core/run/file_io.h"
+#include "core/run/mapped_file.h"
 #include "core/run/run_directory.h"
 #include "core/state.h"
 #include "core/status.h"
 #include "data/data_directory.h"
 #include "data/gzip_reader.h"
-#include "data/mapped_file.h"
 #include "data/prepared.h"
 #include "data/sentencepiece.h"
 

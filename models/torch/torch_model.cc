@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ATen/Parallel.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "c10/util/Exception.h"
 #include "core/status.h"
@@ -65,20 +66,6 @@ void ComputeOnThisThreadOnly() {
   static_cast<void>(done);
 }
 
-// Runs `body` and turns an exception into a status, one line that starts with `context`.
-absl::Status CatchExceptions(absl::string_view context, const std::function<void()>& body) {
-  std::string text;
-  try {
-    body();
-    return absl::OkStatus();
-  } catch (const c10::Error& error) {
-    text = error.what_without_backtrace();
-  } catch (const std::exception& error) {
-    text = error.what();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(context, ": ", text.substr(0, text.find('\n'))));
-}
-
 class TorchModel final : public Model {
  public:
   TorchModel(absl::string_view name, TorchNet net, DType dtype)
@@ -90,6 +77,7 @@ class TorchModel final : public Model {
   // Finds the order of the tensors. Once, before anything else.
   absl::Status MakeLayoutFromDryPass(const DataSpec& data, int64_t bucket_bytes);
 
+  const TorchNet& net() const { return net_; }
   const Layout& layout() const override { return layout_; }
   absl::Status Initialize(uint64_t stream, Buffer x) override;
   absl::Status Bind(Buffer x, Buffer g) override;
@@ -149,6 +137,7 @@ class TorchModel final : public Model {
   std::vector<Parameter> parameters_;  // as the module lists them
   std::vector<int> order_;             // layout_.tensors[i] is parameters_[order_[i]]
   std::vector<StartingDistribution> starting_;
+  std::vector<torch::Tensor> built_;  // starting values, if net_.start is kAsBuilt
   Buffer x_, g_;
 
   // The backward pass under way. While order_ is being found there are no buckets to report.
@@ -200,6 +189,11 @@ absl::Status TorchModel::MakeLayoutFromDryPass(const DataSpec& data, int64_t buc
     const Range& range = layout_.buckets[bucket];
     if (layout_.tensors[i].offset >= range.offset + range.count) ++bucket;
     parameters_[order_[i]].bucket = bucket;
+  }
+  if (net_.start == TorchNet::Start::kAsBuilt) {
+    // Aliases: binding gives the parameters other memory.
+    for (int index : order_) built_.push_back(parameters_[index].tensor.detach());
+    return absl::OkStatus();
   }
   auto starting = StartingDistributions(layout_, net_.starting);
   RETURN_IF_ERROR(WithContext(starting.status(), title_));
@@ -253,7 +247,15 @@ void TorchModel::DryPass(const DataSpec& data) {
 
 absl::Status TorchModel::Initialize(uint64_t stream, Buffer x) {
   RETURN_IF_ERROR(Check("x", x));
-  DrawStartingValues(layout_, starting_, stream, x);
+  if (net_.start == TorchNet::Start::kDrawn) {
+    DrawStartingValues(layout_, starting_, stream, x);
+    return absl::OkStatus();
+  }
+  std::memset(x.data, 0, static_cast<size_t>(x.bytes()));
+  for (size_t i = 0; i < built_.size(); ++i) {
+    const TensorInfo& info = layout_.tensors[i];
+    View(x.Slice(info.offset, info.count), info.shape).copy_(built_[i]);
+  }
   return absl::OkStatus();
 }
 
@@ -372,6 +374,21 @@ absl::Status TorchModel::VisitState(StateVisitor* visitor) {
 
 }  // namespace
 
+absl::Status CatchExceptions(absl::string_view context, const std::function<void()>& body) {
+  std::string text;
+  try {
+    body();
+    return absl::OkStatus();
+  } catch (const c10::Error& error) {
+    text = error.what_without_backtrace();
+  } catch (const std::exception& error) {
+    text = error.what();
+  }
+  const absl::string_view message = absl::StripLeadingAsciiWhitespace(text);
+  return absl::InvalidArgumentError(
+      absl::StrCat(context, ": ", message.substr(0, message.find('\n'))));
+}
+
 TorchOutput CrossEntropy(const torch::Tensor& logits, const torch::Tensor& labels,
                          double smoothing) {
   const torch::Tensor log_softmax = torch::log_softmax(logits, 1);
@@ -398,6 +415,11 @@ absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
   auto model = std::make_unique<TorchModel>(name, std::move(net), context.dtype);
   RETURN_IF_ERROR(model->MakeLayoutFromDryPass(*context.data, context.bucket_bytes));
   return model;
+}
+
+const TorchNet* NetOf(const Model& model) {
+  const auto* torch_model = dynamic_cast<const TorchModel*>(&model);
+  return torch_model == nullptr ? nullptr : &torch_model->net();
 }
 
 }  // namespace starling

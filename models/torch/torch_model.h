@@ -19,7 +19,7 @@
 //
 // Parameters start from PyTorch's default distributions, or those that the net chooses, drawn from
 // our streams (starting_values.h); what LibTorch's own generator gave to the module's constructor
-// is overwritten.
+// is overwritten, unless the net says that it starts as it was built.
 //
 // A model computes on the calling thread alone (LibTorch is told so, once per thread). Models
 // share nothing: several may compute at the same time on different threads.
@@ -31,6 +31,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "models/model.h"
@@ -65,6 +66,10 @@ struct TorchNet {
   // The translations of a batch (Model::Translate), with gradients off; may be empty.
   std::function<std::vector<std::vector<int64_t>>(const std::vector<torch::Tensor>& fields)>
       translate = nullptr;
+
+  // kAsBuilt: parameters start with the values that `module` was made with.
+  enum class Start { kDrawn, kAsBuilt };
+  Start start = Start::kDrawn;
 };
 
 // Makes the model `name` (for messages). `build` makes the module with float32 parameters on the
@@ -74,6 +79,13 @@ struct TorchNet {
 absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
                                                       const Model::Context& context,
                                                       const std::function<TorchNet()>& build);
+
+// The net inside `model` (a copy outlives it); null if MakeTorchModel did not make it. For
+// benchmarks that run it without our engine.
+const TorchNet* NetOf(const Model& model);
+
+// Runs `body`. What it throws becomes INVALID_ARGUMENT: "<context>: <first line of text>".
+absl::Status CatchExceptions(absl::string_view context, const std::function<void()>& body);
 
 // Cross-entropy of each example. `logits`: [examples, classes]; `labels`: [examples], int64.
 //

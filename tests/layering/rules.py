@@ -43,6 +43,7 @@ LIBRARIES = {
     "nlohmann/": "//third_party/nlohmann_json",
     "png.h": "//third_party/png",
     "torch/": "//third_party/torch",
+    "zip.h": "//third_party/zip",
     "zlib.h": "//third_party/zlib",
 }
 

@@ -1,7 +1,6 @@
-// A file in memory without reading it: pages come from the disk when they are looked at, and
-// processes share them.
-#ifndef DATA_MAPPED_FILE_H_
-#define DATA_MAPPED_FILE_H_
+// A file seen as memory: what is not touched is not read, and processes share what is.
+#ifndef CORE_RUN_MAPPED_FILE_H_
+#define CORE_RUN_MAPPED_FILE_H_
 
 #include <memory>
 #include <string>
@@ -13,22 +12,23 @@ namespace starling {
 
 class MappedFile {
  public:
-  // NOT_FOUND, PERMISSION_DENIED and other refusals name the path (FileError). The file must not
-  // become shorter while it is mapped.
+  // Errors name path and reason, as FileError does (file_io.h).
   static absl::StatusOr<std::unique_ptr<MappedFile>> Open(const std::string& path);
 
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  // The file's bytes; they start at a page and may be written to, which changes this process's view
+  // and not the file.
   absl::string_view bytes() const { return bytes_; }
 
  private:
   explicit MappedFile(absl::string_view bytes) : bytes_(bytes) {}
 
-  absl::string_view bytes_;
+  const absl::string_view bytes_;
 };
 
 }  // namespace starling
 
-#endif  // DATA_MAPPED_FILE_H_
+#endif  // CORE_RUN_MAPPED_FILE_H_

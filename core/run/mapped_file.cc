@@ -1,4 +1,4 @@
-#include "data/mapped_file.h"
+#include "core/run/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -12,20 +12,20 @@
 namespace starling {
 
 absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return FileError(errno, "read", path);
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return FileError(errno, "read", path);
   struct stat facts;
-  int error = fstat(file, &facts) != 0 ? errno : 0;
+  int error = fstat(descriptor, &facts) == 0 ? 0 : errno;
   if (error == 0 && S_ISDIR(facts.st_mode)) error = EISDIR;
-  void* data = nullptr;  // of an empty file, which cannot be mapped
+  void* bytes = nullptr;
   if (error == 0 && facts.st_size > 0) {
-    data = mmap(nullptr, facts.st_size, PROT_READ, MAP_SHARED, file, 0);
-    if (data == MAP_FAILED) error = errno;
+    bytes = mmap(nullptr, facts.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0);
+    if (bytes == MAP_FAILED) error = errno;
   }
-  close(file);
+  close(descriptor);
   if (error != 0) return FileError(error, "read", path);
   return std::unique_ptr<MappedFile>(
-      new MappedFile(absl::string_view(static_cast<const char*>(data), facts.st_size)));
+      new MappedFile({static_cast<const char*>(bytes), static_cast<size_t>(facts.st_size)}));
 }
 
 MappedFile::~MappedFile() {
