@@ -49,15 +49,13 @@ int WriteFully(int descriptor, absl::string_view data) {
   return 0;
 }
 
-// Contents are on the disk before the caller renames: else a crash could leave an empty file
-// under the final name.
-int Write(const std::string& path, absl::string_view contents, Until until) {
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0) return errno;
-  int error = WriteFully(file, contents);
-  if (error == 0 && until == Until::kOnDisk && fsync(file) != 0) error = errno;
-  if (close(file) != 0 && error == 0) error = errno;
-  return error;
+// Names reach the disk with their directory. Not all file systems can be asked for that, and a file
+// is whole either way.
+void SyncDirectory(const std::string& path) {
+  const int directory = open(path.empty() ? "." : path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (directory < 0) return;
+  fsync(directory);
+  close(directory);
 }
 
 }  // namespace
@@ -68,29 +66,44 @@ absl::Status FileError(int error, absl::string_view action, absl::string_view pa
                                                          std::generic_category().message(error)));
 }
 
-absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents, Until until) {
+absl::StatusOr<std::unique_ptr<AtomicFile>> AtomicFile::Create(std::string path) {
   static std::atomic<int64_t> counter{0};  // threads may write the same file
-  const std::string directory = fs::path(path).parent_path().string();
-  const std::string temporary =
-      (fs::path(directory) /
-       absl::StrCat(".", fs::path(path).filename().string(), ".", getpid(), ".", counter++))
+  const fs::path final_path(path);
+  std::string temporary =
+      (final_path.parent_path() /
+       absl::StrCat(".", final_path.filename().string(), ".", getpid(), ".", counter++))
           .string();
+  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0) return FileError(errno, "write", path);
+  return std::unique_ptr<AtomicFile>(new AtomicFile(std::move(path), std::move(temporary), file));
+}
 
-  int error = Write(temporary, contents, until);
-  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    unlink(temporary.c_str());
-    return FileError(error, "write", path);
-  }
-  if (until == Until::kVisible) return absl::OkStatus();
-  // The new name reaches the disk with its directory. Not all file systems can be asked for that,
-  // and the file is whole either way.
-  const int parent = open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_CLOEXEC);
-  if (parent >= 0) {
-    fsync(parent);
-    close(parent);
-  }
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+absl::Status AtomicFile::Append(absl::string_view bytes) {
+  const int error = WriteFully(descriptor_, bytes);
+  return error == 0 ? absl::OkStatus() : FileError(error, "write", path_);
+}
+
+absl::Status AtomicFile::Commit(Until until) {
+  // Contents are on the disk before the name: else a crash could leave an empty file under it.
+  int error = until == Until::kOnDisk && fsync(descriptor_) != 0 ? errno : 0;
+  if (close(std::exchange(descriptor_, -1)) != 0 && error == 0) error = errno;
+  if (error == 0 && rename(temporary_.c_str(), path_.c_str()) != 0) error = errno;
+  if (error != 0) return FileError(error, "write", path_);
+  temporary_.clear();
+  if (until == Until::kOnDisk) SyncDirectory(fs::path(path_).parent_path().string());
   return absl::OkStatus();
+}
+
+absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents, Until until) {
+  auto file = AtomicFile::Create(path);
+  if (!file.ok()) return file.status();
+  const absl::Status written = (*file)->Append(contents);
+  return written.ok() ? (*file)->Commit(until) : written;
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {

@@ -23,9 +23,29 @@ absl::Status FileError(int error, absl::string_view action, absl::string_view pa
 // others see it.
 enum class Until { kOnDisk, kVisible };
 
-// Writes `contents` to `path` so that a reader sees the old file or the whole new one, by default
-// also after a crash (temporary file in the same directory, fsync, rename). Errors name path and
-// reason, as FileError does, and leave no temporary file.
+// A file that appears under its name whole or not at all, by default also after a crash:
+// written under a temporary name (hidden, in the same directory), on the disk before it is renamed.
+class AtomicFile {
+ public:
+  static absl::StatusOr<std::unique_ptr<AtomicFile>> Create(std::string path);
+  ~AtomicFile();  // without a Commit that succeeded, nothing stays
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  // Errors name path and reason, as FileError does.
+  absl::Status Append(absl::string_view bytes);
+  // Once, last; replaces what had the name before.
+  absl::Status Commit(Until until = Until::kOnDisk);
+
+ private:
+  AtomicFile(std::string path, std::string temporary, int descriptor)
+      : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
+
+  std::string path_, temporary_;
+  int descriptor_;
+};
+
+// Writes `contents` to `path` as an AtomicFile: a reader sees the old file or the whole new one.
 absl::Status WriteFileAtomically(const std::string& path, absl::string_view contents,
                                  Until until = Until::kOnDisk);
 
