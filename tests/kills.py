@@ -1,6 +1,6 @@
 """Kills trainings at random points (kill -9), resumes them, and compares with ones left alone.
 
-As a program: `kills.py --points=20` kills every setup so often and prints where.
+As a program: `kills.py --points=20` does so for every setup and prints where each was killed.
 """
 
 import argparse
@@ -25,11 +25,20 @@ workers: 4
 workers_per_node: 2
 topology { name: "ring" }
 schedule { name: "cosine" }
-model { name: "mlp" config { hidden: [24, 16] } }
-dataset { name: "synthetic_classification" config { validation_examples: 4096 } }
+%s
 train { global_batch_size: 32 max_steps: 60 eval_every_steps: 6 consensus_every_steps: 2
         log_every_steps: 5 }
 checkpoint { every_steps: 4 keep: 2 }
+"""
+
+MODEL = """
+model { name: "mlp" config { hidden: [24, 16] } }
+dataset { name: "synthetic_classification" config { validation_examples: 4096 } }
+"""
+# Starts in a moment, and evaluates in one.
+LIGHT_MODEL = """
+model { name: "quadratic" config { dimension: 3000 tensors: 4 noise: 0.1 } }
+dataset { name: "no_data" }
 """
 
 AWC = 'algorithm={name: "gossip" config {order: AWC}}'
@@ -78,14 +87,14 @@ def alive(pid):
 class Training:
     """One run directory, trained in as many parts as it takes."""
 
-    def __init__(self, setup):
+    def __init__(self, setup, light):
         self.processes, self.sets = SETUPS[setup]
+        self.binary = starling.LIGHT_BINARY if light else starling.BINARY
         self.directory = os.path.join(starling.scratch(), "run")
-        self.config = starling.write(CONFIG)
+        self.config = starling.write(CONFIG % (LIGHT_MODEL if light else MODEL))
 
     def command(self, *flags):
-        # Options would reach mpirun's processes in another order than the --set that --np adds.
-        command = [starling.BINARY, "train", "--config=" + self.config, "--resume",
+        command = [self.binary, "train", "--config=" + self.config, "--resume",
                    "--run_dir=" + self.directory]
         command += ["--set=" + value for value in self.sets]
         if self.processes:
@@ -140,7 +149,11 @@ class Training:
         long; returns the moment of the kill, or None."""
         with subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL) as process:
-            time.sleep(seconds)
+            try:
+                process.wait(timeout=seconds)
+                return None
+            except subprocess.TimeoutExpired:
+                pass
             pids = descendants(process.pid) if self.processes else [process.pid]
             if len(pids) > self.processes and chance.random() < 0.5:
                 pids = pids[:1]  # one worker: the others must end by themselves
@@ -160,19 +173,21 @@ class Training:
             return at
 
 
-def kill_and_compare(setup, points, seed):
+def kill_and_compare(setup, points, seed, light=False):
     """Kills `points` runs once each and resumes them; prints how often each moment was hit."""
     chance = random.Random(seed)
-    whole = Training(setup)
+    whole = Training(setup, light)
     began = time.monotonic()
     whole.run()
     seconds = time.monotonic() - began
     hits = collections.Counter()
     while sum(hits.values()) < points:
-        training = Training(setup)
+        training = Training(setup, light)
         moment = MOMENTS[sum(hits.values()) % len(MOMENTS)]
+        began = time.monotonic()
         at = training.kill(moment, chance.uniform(0.2, 0.95) * seconds, chance)
         if at is None:
+            seconds = min(seconds, time.monotonic() - began)  # the machine is faster now
             shutil.rmtree(training.directory)
             continue
         said = training.run()
