@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "core/buffer.h"
+#include "core/status.h"
 
 namespace starling {
 namespace {
@@ -161,6 +163,16 @@ std::vector<int64_t> Recorder::bytes_by_destination() const {
 double Recorder::communication_seconds() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return communication_seconds_;
+}
+
+absl::Status Recorder::VisitTotals(StateVisitor* visitor) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  int64_t& sent = bytes_sent_[static_cast<int>(Traffic::kTraining)];
+  RETURN_IF_ERROR(visitor->Visit("bytes_sent", AsBuffer(absl::MakeSpan(&sent, 1))));
+  RETURN_IF_ERROR(
+      visitor->Visit("bytes_by_destination", AsBuffer(absl::MakeSpan(bytes_by_destination_))));
+  return visitor->Visit("communication_seconds",
+                        AsBuffer(absl::MakeSpan(&communication_seconds_, 1)));
 }
 
 std::vector<ExchangeRecord> Recorder::Records() const {

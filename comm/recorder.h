@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "comm/message.h"
 #include "core/clock.h"
+#include "core/state.h"
 
 namespace starling {
 
@@ -85,6 +87,10 @@ class Recorder {
 
   // Seconds in which at least one training exchange was under way.
   double communication_seconds() const;
+
+  // The totals above, of training: kept and continued by a run that is resumed. While no exchange
+  // is under way.
+  absl::Status VisitTotals(StateVisitor* visitor);
 
   // The latest exchanges, oldest first.
   std::vector<ExchangeRecord> Records() const;

@@ -236,7 +236,7 @@ TEST(SafetensorsTest, AnyBytesAreReadOrRefused) {
   const std::string whole = ExampleFile();
   std::mt19937 random(7);
   int accepted = 0;
-  for (int round = 0; round < 5000; ++round) {
+  for (int round = 0; round < 2000; ++round) {
     std::string bytes = whole.substr(0, random() % 4 == 0 ? random() % whole.size() : whole.size());
     for (int change = random() % 6; change > 0 && !bytes.empty(); --change) {
       bytes[random() % bytes.size()] = static_cast<char>(random());
@@ -250,7 +250,7 @@ TEST(SafetensorsTest, AnyBytesAreReadOrRefused) {
     }
     EXPECT_LE(total, 255 * bytes.size());
   }
-  EXPECT_GT(accepted, 100);
+  EXPECT_GT(accepted, 50);
 }
 
 }  // namespace

@@ -43,21 +43,38 @@ uint64_t HashOf(const void* data, int64_t bytes) {
 
 }  // namespace
 
+absl::Status StateVisitor::VisitTensor(absl::string_view name, absl::Span<const int64_t>,
+                                       Buffer state) {
+  return Visit(name, state);
+}
+
+absl::Status PrefixVisitor::Visit(absl::string_view name, Buffer state) {
+  return visitor_->Visit(absl::StrCat(prefix_, name), state);
+}
+
+absl::Status PrefixVisitor::VisitTensor(absl::string_view name, absl::Span<const int64_t> shape,
+                                        Buffer state) {
+  return visitor_->VisitTensor(absl::StrCat(prefix_, name), shape, state);
+}
+
+absl::Status PrefixVisitor::VisitBytes(absl::string_view name, std::string* state) {
+  return visitor_->VisitBytes(absl::StrCat(prefix_, name), state);
+}
+
 absl::Status DigestVisitor::Visit(absl::string_view name, Buffer state) {
   if (state.count != layout_->size) {
-    entries_[absl::StrCat(prefix_, name)] = HashOf(state.data, state.bytes());
+    entries_[std::string(name)] = HashOf(state.data, state.bytes());
     return absl::OkStatus();
   }
   for (const TensorInfo& tensor : layout_->tensors) {
     const Buffer values = state.Slice(tensor.offset, tensor.count);
-    entries_[absl::StrCat(prefix_, name, "/", tensor.name)] = HashOf(values.data, values.bytes());
+    entries_[absl::StrCat(name, "/", tensor.name)] = HashOf(values.data, values.bytes());
   }
   return absl::OkStatus();
 }
 
 absl::Status DigestVisitor::VisitBytes(absl::string_view name, std::string* state) {
-  entries_[absl::StrCat(prefix_, name)] =
-      HashOf(state->data(), static_cast<int64_t>(state->size()));
+  entries_[std::string(name)] = HashOf(state->data(), static_cast<int64_t>(state->size()));
   return absl::OkStatus();
 }
 

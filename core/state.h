@@ -5,10 +5,13 @@
 #define CORE_STATE_H_
 
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "core/buffer.h"
@@ -22,12 +25,51 @@ class StateVisitor {
   virtual ~StateVisitor() = default;
 
   // `state` is in parameter layout (layout.size elements), or holds fewer elements that mean
-  // something of their own (a counter). The visitor may read it or replace its elements.
+  // something of their own (a counter). The visitor may read it or replace its elements. What is
+  // in parameter layout stays where it is until its owner changes it.
   virtual absl::Status Visit(absl::string_view name, Buffer state) = 0;
+
+  // A tensor with a shape of its own, whose product is the count (a model's statistics). Default:
+  // Visit.
+  virtual absl::Status VisitTensor(absl::string_view name, absl::Span<const int64_t> shape,
+                                   Buffer state);
 
   // State that is no array of numbers. The visitor may read it or replace it.
   virtual absl::Status VisitBytes(absl::string_view name, std::string* state) = 0;
 };
+
+// Hands everything on to another visitor with `prefix` in front of the names: several owners may
+// use the same ones.
+class PrefixVisitor final : public StateVisitor {
+ public:
+  // `visitor` is not owned.
+  PrefixVisitor(absl::string_view prefix, StateVisitor* visitor)
+      : prefix_(prefix), visitor_(visitor) {}
+
+  absl::Status Visit(absl::string_view name, Buffer state) override;
+  absl::Status VisitTensor(absl::string_view name, absl::Span<const int64_t> shape,
+                           Buffer state) override;
+  absl::Status VisitBytes(absl::string_view name, std::string* state) override;
+
+ private:
+  const std::string prefix_;
+  StateVisitor* const visitor_;
+};
+
+// Shows numbers whose count is state too, as bytes. DATA_LOSS if a visitor puts something else
+// there.
+template <typename T>
+absl::Status VisitVector(absl::string_view name, std::vector<T>* values, StateVisitor* visitor) {
+  std::string bytes(reinterpret_cast<const char*>(values->data()), values->size() * sizeof(T));
+  if (absl::Status status = visitor->VisitBytes(name, &bytes); !status.ok()) return status;
+  if (bytes.size() % sizeof(T) != 0) {
+    return absl::DataLossError(
+        absl::StrCat("state ", name, " has ", bytes.size(), " bytes, no multiple of ", sizeof(T)));
+  }
+  values->resize(bytes.size() / sizeof(T));
+  if (!bytes.empty()) std::memcpy(values->data(), bytes.data(), bytes.size());
+  return absl::OkStatus();
+}
 
 // Computes a 64-bit digest of all that it visits: names and the bits of every element, in name
 // order, tensor by tensor and without padding, so that it depends neither on bucket sizes nor on
@@ -37,9 +79,6 @@ class DigestVisitor final : public StateVisitor {
   // `layout` is not owned.
   explicit DigestVisitor(const Layout* layout) : layout_(layout) {}
 
-  // Put in front of the names that follow: several owners may use the same names.
-  void set_prefix(absl::string_view prefix) { prefix_ = std::string(prefix); }
-
   absl::Status Visit(absl::string_view name, Buffer state) override;
   absl::Status VisitBytes(absl::string_view name, std::string* state) override;
 
@@ -47,8 +86,7 @@ class DigestVisitor final : public StateVisitor {
 
  private:
   const Layout* layout_;
-  std::string prefix_;
-  std::map<std::string, uint64_t> entries_;  // by prefix + name (+ tensor)
+  std::map<std::string, uint64_t> entries_;  // by name (+ tensor)
 };
 
 // Returns a digest of bytes that are no state, such as files.

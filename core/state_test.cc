@@ -104,10 +104,8 @@ TEST(DigestTest, PrefixesKeepOwnersApart) {
   Fill(layout, filled.buffer());
   const auto digest = [&](Buffer model, Buffer optimizer) {
     DigestVisitor visitor(&layout);
-    visitor.set_prefix("model/");
-    CHECK_OK(visitor.Visit("x", model));
-    visitor.set_prefix("optimizer/");
-    CHECK_OK(visitor.Visit("x", optimizer));
+    CHECK_OK(PrefixVisitor("model/", &visitor).Visit("x", model));
+    CHECK_OK(PrefixVisitor("optimizer/", &visitor).Visit("x", optimizer));
     return visitor.digest();
   };
   EXPECT_NE(digest(zeros.buffer(), filled.buffer()), digest(filled.buffer(), zeros.buffer()));

@@ -11,6 +11,7 @@
 #include "core/cpu_level.h"
 #include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
+#include "experiments/export_command.h"
 #include "experiments/inspect_commands.h"
 #include "experiments/train_command.h"
 #include "experiments/verify_command.h"
@@ -68,6 +69,7 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
        }},
       {&VerifyVerb(),
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
+      {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},
       {&DoctorVerb(), DoctorCommand}};

@@ -95,6 +95,16 @@ absl::StatusOr<std::vector<double>> Evaluator::Gather(double own) {
   return values;
 }
 
+absl::StatusOr<std::vector<uint64_t>> Evaluator::GatherBits(uint64_t own) {
+  ASSIGN_OR_RETURN(const auto high, Gather(static_cast<double>(own >> 32)));
+  ASSIGN_OR_RETURN(const auto low, Gather(static_cast<double>(own & 0xffffffff)));
+  std::vector<uint64_t> values;
+  for (size_t rank = 0; rank < high.size(); ++rank) {
+    values.push_back(static_cast<uint64_t>(high[rank]) << 32 | static_cast<uint64_t>(low[rank]));
+  }
+  return values;
+}
+
 absl::Status Evaluator::UpdateAverage() {
   double weight = 0;
   RETURN_IF_ERROR(algorithm_->Estimate(own_.buffer(), &weight));
@@ -181,8 +191,9 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(sums))));
   evaluation.loss = sums[0] / std::max(sums[2], 1.0);
   if (classifies) evaluation.accuracy = sums[1] / std::max(sums[2], 1.0);
-  if (dataset_->spec().vocabulary > 0 && sums[2] > 0)
+  if (dataset_->spec().vocabulary > 0 && sums[2] > 0) {
     evaluation.perplexity = std::exp(evaluation.loss);
+  }
   return evaluation;
 }
 

@@ -51,8 +51,16 @@ class Evaluator {
   // values[r] <- what worker r has in `own`, for all r.
   absl::StatusOr<std::vector<double>> Gather(double own);
 
- private:
+  // The same for 64 bits, of which doubles hold 53.
+  absl::StatusOr<std::vector<uint64_t>> GatherBits(uint64_t own);
+
+  // values <- their sum over the workers.
   absl::Status SumOverWorkers(Buffer values);
+
+  // What UpdateAverage has computed last.
+  Buffer average() const { return average_.buffer(); }
+
+ private:
   // How many examples from `begin` on are evaluated at a time, none beyond `end`.
   int64_t BatchSize(Split split, int64_t begin, int64_t end) const;
   absl::StatusOr<int64_t> ReadSome(Split split, int64_t begin, int64_t end);  // returns BatchSize

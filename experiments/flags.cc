@@ -24,6 +24,13 @@ gflags::CommandLineFlagInfo InfoOf(const std::string& flag) {
 
 bool IsBool(const std::string& flag) { return flag != "set" && InfoOf(flag).type == "bool"; }
 
+// What a flag without a value means; empty: it needs one.
+std::string BareValue(const Verb& verb, const std::string& flag) {
+  const auto found = verb.bare_values.find(flag);
+  if (found != verb.bare_values.end()) return found->second;
+  return IsBool(flag) ? "true" : "";
+}
+
 absl::Status UnknownFlag(const Verb& verb, const std::string& name) {
   std::vector<std::string> known = verb.flags;
   known.push_back("help");
@@ -58,8 +65,9 @@ absl::StatusOr<Arguments> ParseArguments(const Verb& verb, const std::vector<std
       has_value = true;
     }
     if (!Knows(verb, name)) return UnknownFlag(verb, name);
-    if (!has_value && IsBool(name)) {
-      value = "true";
+    const std::string bare_value = BareValue(verb, name);
+    if (!has_value && !bare_value.empty()) {
+      value = bare_value;
     } else if (!has_value) {
       if (i + 1 == args.size() || absl::StartsWith(args[i + 1], "--")) {
         return absl::InvalidArgumentError(absl::StrCat("--", name, " needs a value"));
@@ -84,9 +92,12 @@ std::string FlagsHelp(const Verb& verb) {
     if (flag != "set") {
       const auto info = InfoOf(flag);
       meaning = info.description;
-      shape = absl::StrCat(
-          "--", flag,
-          info.type == "bool" ? "" : absl::StrCat("=", info.type == "string" ? "TEXT" : "NUMBER"));
+      shape = absl::StrCat("--", flag);
+      if (info.type != "bool") {
+        const std::string value = absl::StrCat("=", info.type == "string" ? "TEXT" : "NUMBER");
+        const bool optional = !BareValue(verb, flag).empty();
+        absl::StrAppend(&shape, optional ? absl::StrCat("[", value, "]") : value);
+      }
     }
     absl::StrAppend(&text, RowText(shape, meaning, 27));
   }

@@ -4,6 +4,7 @@
 #ifndef EXPERIMENTS_FLAGS_H_
 #define EXPERIMENTS_FLAGS_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct Verb {
   std::string usage;    // "train --config=FILE [flags]"
   std::string summary;  // one line
   std::vector<std::string> flags;
+  std::map<std::string, std::string> bare_values = {};  // of flags that may stand without one
 };
 
 struct Arguments {

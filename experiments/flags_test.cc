@@ -13,6 +13,7 @@
 DEFINE_string(out_dir, "here", "where the results of this made-up verb go");
 DEFINE_int32(count, 3, "how many of them there are, in a description that is longer than one line");
 DEFINE_double(rate, 0.5, "how fast");
+DEFINE_string(again, "", "what to do once more");
 DEFINE_bool(quick, false, "whether to hurry");
 
 namespace starling {
@@ -36,12 +37,23 @@ class FlagsTest : public testing::Test {
     return std::string(parsed.status().message());
   }
 
-  const Verb verb_{
-      "make", "make [flags]", "makes things", {"out_dir", "set", "count", "rate", "quick"}};
+  const Verb verb_{"make",
+                   "make [flags]",
+                   "makes things",
+                   {"out_dir", "set", "count", "rate", "quick", "again"},
+                   {{"again", "auto"}}};
 
  private:
   gflags::FlagSaver saver_;
 };
+
+TEST_F(FlagsTest, AFlagMayStandWithoutAValue) {
+  EXPECT_THAT(Parse({"--again", "word"}).words, ElementsAre("word"));
+  EXPECT_EQ(FLAGS_again, "auto");
+  Parse({"--again=that"});
+  EXPECT_EQ(FLAGS_again, "that");
+  EXPECT_THAT(FlagsHelp(verb_), HasSubstr("--again[=TEXT]"));
+}
 
 TEST_F(FlagsTest, EverySpellingOfAValue) {
   for (const auto& args : std::vector<std::vector<std::string>>{{"--out_dir=x"},

@@ -39,10 +39,10 @@ InterruptWatcher::InterruptWatcher(SignalActions actions) {
       if (received < 0 && errno == EAGAIN) {
         overdue = true;
         actions.overdue();
-      } else if (received == SIGUSR1) {
+      } else if (received == SIGUSR2) {
         actions.report();
       } else if (received > 0) {
-        ++count == 1 ? actions.first() : actions.second();
+        ++count == 1 ? actions.first(received) : actions.second();
       }
     }
   });

@@ -18,12 +18,13 @@ bool Blocked(int signal) {
 }
 
 TEST(InterruptWatcherTest, FirstAndSecondSignalReachTheirFunctions) {
-  std::promise<void> first, second, third;
+  std::promise<int> first;
+  std::promise<void> second, third;
   int seconds = 0;
-  InterruptWatcher watcher({[&] { first.set_value(); }, [] {},
+  InterruptWatcher watcher({[&](int signal) { first.set_value(signal); }, [] {},
                             [&] { (++seconds == 1 ? second : third).set_value(); }, [] {}});
   ASSERT_EQ(kill(getpid(), SIGTERM), 0);
-  first.get_future().get();
+  EXPECT_EQ(first.get_future().get(), SIGTERM);
   ASSERT_EQ(kill(getpid(), SIGINT), 0);
   second.get_future().get();
   ASSERT_EQ(kill(getpid(), SIGINT), 0);  // a third is like the second
@@ -32,16 +33,17 @@ TEST(InterruptWatcherTest, FirstAndSecondSignalReachTheirFunctions) {
 
 TEST(InterruptWatcherTest, ReportsWithoutStopping) {
   std::promise<void> report, first;
-  InterruptWatcher watcher({[&] { first.set_value(); }, [] {}, [] {}, [&] { report.set_value(); }});
-  ASSERT_EQ(kill(getpid(), SIGUSR1), 0);
-  report.get_future().get();
+  InterruptWatcher watcher(
+      {[&](int) { first.set_value(); }, [] {}, [] {}, [&] { report.set_value(); }});
   ASSERT_EQ(kill(getpid(), SIGUSR2), 0);
+  report.get_future().get();
+  ASSERT_EQ(kill(getpid(), SIGUSR1), 0);
   first.get_future().get();
 }
 
 TEST(InterruptWatcherTest, SaysWhenStoppingTakesLong) {
   std::promise<void> overdue;
-  InterruptWatcher watcher({[] {}, [&] { overdue.set_value(); }, [] {}, [] {}});
+  InterruptWatcher watcher({[](int) {}, [&] { overdue.set_value(); }, [] {}, [] {}});
   ASSERT_EQ(kill(getpid(), SIGINT), 0);
   overdue.get_future().get();
 }
@@ -50,7 +52,7 @@ TEST(InterruptWatcherTest, DestructorCallsNobodyAndRestores) {
   int calls = 0;
   {
     const auto call = [&] { ++calls; };
-    InterruptWatcher watcher({call, call, call, call});
+    InterruptWatcher watcher({[&](int) { call(); }, call, call, call});
     EXPECT_TRUE(Blocked(SIGINT));
     EXPECT_TRUE(Blocked(SIGTERM));
   }
@@ -62,7 +64,7 @@ TEST(InterruptWatcherTest, DestructorCallsNobodyAndRestores) {
 TEST(InterruptWatcherTest, AnotherOneMayFollow) {
   for (int i = 0; i < 3; ++i) {
     std::promise<void> first;
-    InterruptWatcher watcher({[&] { first.set_value(); }, [] {}, [] {}, [] {}});
+    InterruptWatcher watcher({[&](int) { first.set_value(); }, [] {}, [] {}, [] {}});
     ASSERT_EQ(kill(getpid(), SIGINT), 0);
     first.get_future().get();
   }
@@ -72,7 +74,7 @@ TEST(InterruptWatcherDeathTest, AfterwardsASignalEndsTheProcessAgain) {
   EXPECT_EXIT(
       {
         {
-          InterruptWatcher watcher({[] {}, [] {}, [] {}, [] {}});
+          InterruptWatcher watcher({[](int) {}, [] {}, [] {}, [] {}});
         }
         raise(SIGINT);
       },

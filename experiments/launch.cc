@@ -119,19 +119,24 @@ absl::StatusOr<int> RunProcesses(const std::vector<std::string>& command) {
   if (child < 0) {
     return absl::UnavailableError(absl::StrCat("cannot start a process: ", strerror(errno)));
   }
-  int stops = 0, status = 0;
+  int stops = 0, first_stop = 0, status = 0;
   while (true) {
     int received = 0;
     sigwait(&signals, &received);
     if (received == SIGCHLD) {
       if (waitpid(child, &status, WNOHANG) != child) continue;
       pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      // The processes know nothing of Ctrl-C.
+      return code == kResumableExitCode && first_stop == SIGINT ? kCtrlCExitCode : code;
     }
-    if (received == SIGUSR1) {
+    if (received == SIGUSR2) {
+      kill(child, SIGUSR2);
+    } else if (++stops == 1) {
+      first_stop = received;
       kill(child, SIGUSR1);
     } else {
-      kill(child, ++stops == 1 ? SIGUSR2 : SIGTERM);
+      kill(child, SIGTERM);
     }
   }
 }

@@ -25,9 +25,14 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(int np, const std::string
                                                        const std::string& program,
                                                        const std::vector<std::string>& args);
 
+// The exit code of a run that a scheduler's signal has stopped: `train --resume` goes on with it.
+// EX_TEMPFAIL of sysexits.h.
+inline constexpr int kResumableExitCode = 75;
+inline constexpr int kCtrlCExitCode = 130;  // as shells have it
+
 // Runs `command`, which MpirunCommand made, and returns its exit code. Asks it to stop as the
-// signals of this process ask: SIGINT, SIGTERM or SIGUSR2 once has all workers finish their step
-// (mpirun passes SIGUSR2 on; after a SIGTERM it would kill within a second), twice ends it; SIGUSR1
+// signals of this process ask: SIGINT, SIGTERM or SIGUSR1 once has all workers finish their step
+// (mpirun passes SIGUSR1 on; after a SIGTERM it would kill within a second), twice ends it; SIGUSR2
 // is passed on. UNAVAILABLE if it cannot be started.
 absl::StatusOr<int> RunProcesses(const std::vector<std::string>& command);
 

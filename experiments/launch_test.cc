@@ -55,10 +55,12 @@ TEST(Launch, RunsTheCommandAndPassesSignalsOn) {
   };
   EXPECT_EQ(code("exit 3"), 3);
   EXPECT_EQ(code("kill -9 $$"), 137);
-  // Once to stop: SIGUSR2. What was asked with SIGUSR1 is passed on.
-  EXPECT_EQ(code("trap 'exit 5' USR2; kill -TERM $PPID; while :; do :; done"), 5);
-  EXPECT_EQ(code("trap 'exit 6' USR1; kill -USR1 $PPID; while :; do :; done"), 6);
-  EXPECT_EQ(code("trap 'kill -INT $PPID' USR2; trap 'exit 7' TERM; kill -INT $PPID; "
+  // Once to stop: SIGUSR1. What was asked with SIGUSR2 is passed on.
+  EXPECT_EQ(code("trap 'exit 5' USR1; kill -TERM $PPID; while :; do :; done"), 5);
+  EXPECT_EQ(code("trap 'exit 6' USR2; kill -USR2 $PPID; while :; do :; done"), 6);
+  EXPECT_EQ(code("trap 'exit 75' USR1; kill -TERM $PPID; while :; do :; done"), 75);
+  EXPECT_EQ(code("trap 'exit 75' USR1; kill -INT $PPID; while :; do :; done"), 130);
+  EXPECT_EQ(code("trap 'kill -INT $PPID' USR1; trap 'exit 7' TERM; kill -INT $PPID; "
                  "while :; do :; done"),
             7);
   EXPECT_EQ(RunProcesses({"no-such-program"}).value_or(-1), 1);

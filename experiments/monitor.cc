@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/buffer.h"
 #include "core/clock.h"
 #include "core/status.h"
 
@@ -46,28 +47,36 @@ Monitor::Monitor(const Plan* plan, Progress* progress,
       progress_(progress),
       sinks_(std::move(sinks)),
       options_(std::move(options)),
-      start_seconds_(WallClock().NowSeconds()),
       stop_(options_.group, plan->config.workers()),
       hang_report_(options_.group, options_.publish_page),
+      start_seconds_(WallClock().NowSeconds()),
       reported_(plan->config.workers()),
       times_(plan->config.workers()) {
+  if (leads()) start_ = options_.start;
   if (options_.group == nullptr) return;
   options_.group->Listen([this](int from, const std::string& bytes) { OnMessage(from, bytes); });
-  TellDirectory();
+  TellStart();
   options_.group->WatchFailure([this] {
     if (options_.failed) {
       const bool speaks = options_.group->process() == 1 && options_.group->lead_is_lost();
       std::lock_guard<std::mutex> lock(mutex_);
-      options_.failed(options_.group->reason(), speaks ? lead_directory_ : "");
+      options_.failed(options_.group->reason(), speaks && start_ ? start_->run_directory : "");
     }
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      failed_ = true;
+    }
+    changed_.notify_all();
     stop_.Release();
   });
 }
 
-void Monitor::TellDirectory() {
+void Monitor::TellStart() {
   if (options_.group == nullptr || !leads()) return;
   RunMessage message;
-  message.set_run_directory(options_.directory);
+  message.mutable_start()->set_run_directory(start_->run_directory);
+  message.mutable_start()->set_source(start_->source);
+  message.mutable_start()->set_step(start_->step);
   options_.group->TellAll(message.SerializeAsString());
 }
 
@@ -120,6 +129,7 @@ void Monitor::OnMessage(int from, const std::string& bytes) {
           Report(message.step().worker(), message.step().step(), Decode(message.step()));
       std::lock_guard<std::mutex> lock(mutex_);
       remote_error_.Update(status);
+      changed_.notify_all();
       return;
     }
     case RunMessage::kTotals: {
@@ -129,9 +139,11 @@ void Monitor::OnMessage(int from, const std::string& bytes) {
           message.totals().worker(),
           {{bytes.begin(), bytes.end()}, message.totals().communication_seconds()});
     }
-    case RunMessage::kRunDirectory: {
+    case RunMessage::kStart: {
+      const RunMessage::Start& start = message.start();
       std::lock_guard<std::mutex> lock(mutex_);
-      lead_directory_ = message.run_directory();
+      start_ = RunStart{start.run_directory(), start.source(), start.step()};
+      changed_.notify_all();
       return;
     }
     case RunMessage::kTrace:
@@ -141,6 +153,13 @@ void Monitor::OnMessage(int from, const std::string& bytes) {
       stop_.OnMessage(from, message);
       hang_report_.OnMessage(from, message);
   }
+}
+
+absl::StatusOr<RunStart> Monitor::Start() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this] { return start_.has_value() || failed_; });
+  if (start_) return *start_;
+  return options_.group->reason();
 }
 
 bool Monitor::Enter(int worker, int64_t step) {
@@ -196,6 +215,7 @@ absl::Status Monitor::CompleteStep(int64_t step) {
   loss /= workers;
   times_.EndStep(seconds / workers);
   complete_ = step + 1;
+  changed_.notify_all();
   step_loss_.push_back(loss);
   bytes_sent_ = bytes;
   window_.loss += loss;
@@ -281,6 +301,52 @@ absl::Status Monitor::ReportEvaluation(int64_t step, Split split, const Evaluati
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::map<std::string, std::string>> Monitor::Settle(int64_t step) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [&] { return complete_ >= step || failed_ || !remote_error_.ok(); });
+  RETURN_IF_ERROR(remote_error_);
+  if (complete_ < step) return options_.group->reason();
+  std::map<std::string, std::string> positions;
+  const auto& names = plan_->config.metric_sink();
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    RETURN_IF_ERROR(sinks_[i]->Flush());
+    if (static_cast<int>(i) < names.size()) {
+      positions[names[static_cast<int>(i)].name()] = sinks_[i]->position();
+    }
+  }
+  return positions;
+}
+
+absl::Status Monitor::Window::VisitState(StateVisitor* visitor) {
+  for (auto [name, number] : {std::pair("loss", &loss), {"seconds", &seconds}, {"lr", &lr}}) {
+    RETURN_IF_ERROR(visitor->Visit(name, AsBuffer(absl::MakeSpan(number, 1))));
+  }
+  RETURN_IF_ERROR(visitor->Visit("phase_seconds", AsBuffer(absl::MakeSpan(phases))));
+  return visitor->Visit("steps", AsBuffer(absl::MakeSpan(&steps, 1)));
+}
+
+absl::Status Monitor::VisitState(StateVisitor* visitor) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const double now = WallClock().NowSeconds();
+  double wall_seconds = now - start_seconds_;
+  const auto size = static_cast<int64_t>(step_loss_.size());
+  step_loss_.erase(step_loss_.begin(),
+                   step_loss_.begin() + std::max<int64_t>(0, size - plan_->steps_per_epoch));
+  RETURN_IF_ERROR(visitor->Visit("steps", AsBuffer(absl::MakeSpan(&complete_, 1))));
+  RETURN_IF_ERROR(VisitVector("step_loss", &step_loss_, visitor));
+  RETURN_IF_ERROR(times_.VisitState(visitor));
+  PrefixVisitor window("window/", visitor), last_window("last_window/", visitor);
+  RETURN_IF_ERROR(window_.VisitState(&window));
+  RETURN_IF_ERROR(last_window_.VisitState(&last_window));
+  RETURN_IF_ERROR(visitor->Visit("bytes_sent", AsBuffer(absl::MakeSpan(&bytes_sent_, 1))));
+  for (auto [name, number] : {std::pair("consensus_distance", &consensus_distance_),
+                              std::pair("wall_seconds", &wall_seconds)}) {
+    RETURN_IF_ERROR(visitor->Visit(name, AsBuffer(absl::MakeSpan(number, 1))));
+  }
+  start_seconds_ = now - wall_seconds;
+  return absl::OkStatus();
+}
+
 RunResult Monitor::Result() const {
   std::lock_guard<std::mutex> lock(mutex_);
   RunResult result;
@@ -301,10 +367,9 @@ RunResult Monitor::Result() const {
   result.consensus_distance = consensus_distance_;
   result.bytes_sent = bytes_sent_;
   result.time = times_.Split();
-  const int64_t last = std::min<int64_t>(complete_, plan_->steps_per_epoch);
-  for (int64_t step = complete_ - last; step < complete_; ++step) {
-    result.train_loss += step_loss_[step];
-  }
+  const auto size = static_cast<int64_t>(step_loss_.size());
+  const int64_t last = std::min(size, plan_->steps_per_epoch);
+  for (int64_t i = size - last; i < size; ++i) result.train_loss += step_loss_[i];
   result.train_loss /= std::max<int64_t>(last, 1);
   return result;
 }

@@ -7,9 +7,11 @@
 #ifndef EXPERIMENTS_MONITOR_H_
 #define EXPERIMENTS_MONITOR_H_
 
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,11 +19,13 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "comm/communicator.h"
 #include "comm/process_group.h"
 #include "comm/recorder.h"
 #include "core/run/metrics.h"
 #include "core/run/run_directory.h"
+#include "core/state.h"
 #include "experiments/hang_report.h"
 #include "experiments/plan.h"
 #include "experiments/progress.h"
@@ -63,11 +67,18 @@ struct RunResult {
   TimeSplit time;
 };
 
+// Where a run writes, and what it goes on from. Paths are absolute.
+struct RunStart {
+  std::string run_directory;  // empty: nothing is written
+  std::string source;         // the run whose checkpoint after `step` steps is loaded; empty: none
+  int64_t step = 0;
+};
+
 // What the monitor of a run may have besides.
 struct MonitorOptions {
   ProcessGroup* group = nullptr;  // not owned; null: the run is this process
   std::function<void(const std::string& page)> publish_page;  // of a hang; in the lead only
-  std::string directory;  // the run's, in the lead: told to all others
+  RunStart start;                                             // in the lead: told to all others
 
   // Called as soon as this process knows that the run has failed, before it ends. `orphan`: the
   // run's directory if the lead has died and this process is to say so there; else empty.
@@ -93,9 +104,22 @@ class Monitor {
   // After every step of every worker. A loss that is not finite ends the run.
   absl::Status Report(int worker, int64_t step, const StepReport& report);
 
+  // Where the run writes and what it goes on from; elsewhere than in the lead waits until that has
+  // said so. The group's reason if the run has failed meanwhile.
+  absl::StatusOr<RunStart> Start();
+
   // Measurements of the whole world, reported by worker 0.
   absl::Status ReportConsensus(int64_t step, double distance);
   absl::Status ReportEvaluation(int64_t step, Split split, const Evaluation& evaluation);
+
+  // For a checkpoint after `step` steps, in the lead, before worker 0 goes on: waits until all
+  // workers have reported them and all records are on the disk; returns where those end, by sink.
+  // The group's reason if the run has failed meanwhile.
+  absl::StatusOr<std::map<std::string, std::string>> Settle(int64_t step);
+
+  // In the lead, when settled: what metrics and totals go on with. Its steps are those of the last
+  // epoch.
+  absl::Status VisitState(StateVisitor* visitor);
 
   // Ends the run after the steps under way: all workers make the same number of steps.
   void RequestStop() { stop_.Request(StopReason::kRequested); }
@@ -118,10 +142,12 @@ class Monitor {
     double loss = 0, seconds = 0, lr = 0;
     PhaseSeconds phases{};  // mean over the workers
     int64_t steps = 0;
+
+    absl::Status VisitState(StateVisitor* visitor);
   };
 
   bool leads() const { return options_.group == nullptr || options_.group->process() == 0; }
-  void TellDirectory();
+  void TellStart();
   void OnMessage(int from, const std::string& bytes);
   absl::Status CompleteStep(int64_t step);  // all workers have reported it
   absl::Status EmitWindow();                // and begins the next one
@@ -132,14 +158,17 @@ class Monitor {
   Progress* progress_;
   std::vector<std::unique_ptr<MetricSink>> sinks_;
   const MonitorOptions options_;
-  const double start_seconds_;
   StopAgreement stop_;
   HangReport hang_report_;
 
   mutable std::mutex mutex_;
+  std::condition_variable changed_;  // complete_, start_, failed_ or remote_error_
+  bool failed_ = false;              // the group
+  std::optional<RunStart> start_;
+  double start_seconds_;
   std::vector<std::deque<StepReport>> reported_;  // by worker: steps from complete_ on
   int64_t complete_ = 0;                          // steps that all workers have reported
-  std::vector<double> step_loss_;                 // mean over the workers, by step
+  std::vector<double> step_loss_;                 // mean over the workers; the last ones at least
   TimeLedger times_;
   Window window_, last_window_;
   double consensus_distance_ = 0;
@@ -147,7 +176,6 @@ class Monitor {
   int diverged_worker_ = -1;
   int64_t diverged_step_ = 0;
   double diverged_loss_ = 0;
-  std::string lead_directory_;
   absl::Status remote_error_;  // of recording what another process has reported
 };
 

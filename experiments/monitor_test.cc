@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "core/state_tensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -108,6 +109,56 @@ TEST_F(MonitorTest, AllWorkersStopBeforeTheSameStep) {
   EXPECT_EQ(result.steps, made[0]);
   EXPECT_EQ(result.train_loss, 1.5);
   EXPECT_FALSE(monitor->out_of_time());
+}
+
+// What metrics go on with is all there is: a monitor that loads it says the same as the first.
+TEST_F(MonitorTest, GoesOnWhereAnotherOneWasSettled) {
+  plan_.steps_per_epoch = 3;
+  const auto report = [](int step, int worker) {
+    StepReport report = Loss(0.1 * step + worker);
+    report.lr = step;
+    report.seconds = 1 + step;
+    report.bytes_sent = 10 * (step + 1);
+    report.phase_seconds[static_cast<int>(Phase::kForward)] = 0.5 * step;
+    return report;
+  };
+  const auto steps = [&](Monitor* monitor, int begin, int end) {
+    for (int step = begin; step < end; ++step) {
+      Step(monitor, step, report(step, 0), report(step, 1));
+    }
+  };
+  const auto whole = Make();
+  steps(whole.get(), 0, 9);
+  EXPECT_TRUE(whole->ReportConsensus(9, 0.25).ok());
+  const std::vector<MetricRecord> expected = std::exchange(records_, {});
+
+  const auto first = Make();
+  steps(first.get(), 0, 5);
+  EXPECT_TRUE(first->ReportConsensus(5, 0.5).ok());
+  records_.pop_back();
+  ASSERT_TRUE(first->Settle(5).ok());
+  TensorSaver saver(/*layout=*/nullptr);
+  ASSERT_EQ(first->VisitState(&saver), absl::OkStatus());
+  const auto second = Make();
+  TensorLoader loader(/*layout=*/nullptr, &saver.tensors());
+  ASSERT_EQ(second->VisitState(&loader), absl::OkStatus());
+  EXPECT_EQ(loader.CheckAllUsed(), absl::OkStatus());
+  EXPECT_EQ(second->Result().consensus_distance, 0.5);
+  steps(second.get(), 5, 9);
+  EXPECT_TRUE(second->ReportConsensus(9, 0.25).ok());
+
+  ASSERT_EQ(records_.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(records_[i].step, expected[i].step);
+    EXPECT_EQ(records_[i].values, expected[i].values);
+  }
+  const RunResult one = whole->Result(), two = second->Result();
+  EXPECT_EQ(two.steps, 9);
+  EXPECT_EQ(two.train_loss, one.train_loss);
+  EXPECT_EQ(two.bytes_sent, one.bytes_sent);
+  EXPECT_EQ(two.time.step_ms_mean, one.time.step_ms_mean);
+  EXPECT_EQ(two.time.step_ms_p50, one.time.step_ms_p50);
+  EXPECT_EQ(two.time.phase_ms, one.time.phase_ms);
 }
 
 TEST_F(MonitorTest, AStepThatAWorkerHasBegunIsMadeByAll) {

@@ -1,9 +1,10 @@
 #include "experiments/run.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,47 +17,16 @@
 #include "core/run/file_io.h"
 #include "core/run/manifest.h"
 #include "core/run/trace_file.h"
+#include "core/state_tensors.h"
 #include "core/status.h"
+#include "experiments/checkpoint_directory.h"
+#include "experiments/summary.h"
 #include "experiments/trainer.h"
 #include "glog/logging.h"
 #include "models/versions.h"
-#include "nlohmann/json.hpp"
 
 namespace starling {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json NumberOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-Json PhasesJson(const PhaseSeconds& ms) {
-  Json json;
-  for (Phase phase :
-       {Phase::kData, Phase::kForward, Phase::kBackward, Phase::kUpdate, Phase::kWait}) {
-    json[std::string(PhaseName(phase))] = ms[static_cast<int>(phase)];
-  }
-  return json;
-}
-
-void AddTimes(const TimeSplit& time, Json* json) {
-  (*json)["step_ms"] = {
-      {"mean", time.step_ms_mean}, {"p50", time.step_ms_p50}, {"p99", time.step_ms_p99}};
-  (*json)["phase_ms"] = PhasesJson(time.phase_ms);
-  (*json)["exposed_comm_ms"] = time.exposed_comm_ms;
-  (*json)["overlap_fraction"] = NumberOrNull(time.overlap_fraction);
-  (*json)["slowest_worker"] = {{"worker", time.slowest.worker},
-                               {"compute_ms", time.slowest.compute_ms},
-                               {"median_compute_ms", time.slowest.median_compute_ms},
-                               {"others_wait_ms", time.slowest.others_wait_ms}};
-  Json workers = Json::array();
-  for (const PhaseSeconds& ms : time.worker_phase_ms) workers.push_back(PhasesJson(ms));
-  (*json)["worker_phase_ms"] = std::move(workers);
-  Json links = Json::array();
-  for (const LinkBytes& link : time.links) {
-    links.push_back({{"from", link.from}, {"to", link.to}, {"bytes", link.bytes}});
-  }
-  (*json)["bytes_per_link"] = std::move(links);
-}
 
 absl::Status WriteManifest(const Plan& plan, const RunDirectory& directory,
                            const RunOptions& options, absl::Time start, bool ended) {
@@ -76,11 +46,27 @@ absl::Status WriteManifest(const Plan& plan, const RunDirectory& directory,
   return directory.Write("manifest.json", ManifestJson(inputs));
 }
 
+std::string Absolute(const RunDirectory& directory) {
+  return std::filesystem::weakly_canonical(directory.path()).string();
+}
+
+// The checkpoint in this very directory that the run goes on from; null: none.
+const ResumePoint* OwnResumePoint(const RunDirectory& directory, const RunOptions& options) {
+  const bool own = options.resume && options.resume->source == Absolute(directory);
+  return own ? &*options.resume : nullptr;
+}
+
 absl::StatusOr<std::vector<std::unique_ptr<MetricSink>>> MakeSinks(const Plan& plan,
-                                                                   const RunDirectory& directory) {
+                                                                   const RunDirectory& directory,
+                                                                   const RunOptions& options) {
+  std::map<std::string, std::string> positions;
+  if (const ResumePoint* point = OwnResumePoint(directory, options)) {
+    positions = point->manifest.metrics;
+  }
   std::vector<std::unique_ptr<MetricSink>> sinks;
   for (const PluginRef& ref : plan.config.metric_sink()) {
-    ASSIGN_OR_RETURN(auto sink, Registry<MetricSink>::Global().Create(ref, {directory.path()}));
+    ASSIGN_OR_RETURN(auto sink, Registry<MetricSink>::Global().Create(
+                                    ref, {directory.path(), positions[ref.name()]}));
     sinks.push_back(std::move(sink));
   }
   return sinks;
@@ -88,11 +74,12 @@ absl::StatusOr<std::vector<std::unique_ptr<MetricSink>>> MakeSinks(const Plan& p
 
 constexpr int64_t kTimelineBytes = 64 << 20;
 constexpr char kHangReport[] = "hang_report.txt";
+constexpr char kSummary[] = "summary.json";
 
 // Records how the run ended.
 absl::Status WriteEnd(const Experiment& config, const RunResult& result,
                       const RunDirectory& directory) {
-  absl::Status status = directory.Write("summary.json", SummaryJson(config, result));
+  absl::Status status = directory.Write(kSummary, SummaryJson(config, result));
   status.Update(directory.SetStatus(result.status));
   return status;
 }
@@ -107,7 +94,7 @@ RunResult Failed(const absl::Status& reason) {
 // The same of a run that fails, in the directory `path`, at once: when a process dies, mpirun may
 // kill the others within milliseconds.
 void WriteFailure(const Experiment& config, const absl::Status& reason, const std::string& path) {
-  absl::Status written = WriteFileAtomically(absl::StrCat(path, "/summary.json"),
+  absl::Status written = WriteFileAtomically(absl::StrCat(path, "/", kSummary),
                                              SummaryJson(config, Failed(reason)), Until::kVisible);
   written.Update(WriteFileAtomically(absl::StrCat(path, "/STATUS"),
                                      absl::StrCat(RunStatusName(RunStatus::kFailed), "\n"),
@@ -118,8 +105,15 @@ void WriteFailure(const Experiment& config, const absl::Status& reason, const st
 // Everything before the first step that can fail: files that say what is run.
 absl::Status BeginRecord(const Plan& plan, const RunDirectory& directory, const RunOptions& options,
                          absl::Time start) {
+  RETURN_IF_ERROR(directory.SetStatus(RunStatus::kRunning));
+  // What an earlier part of the run came to is no longer so.
+  std::error_code error;
+  std::filesystem::remove(directory.File(kSummary), error);
   RETURN_IF_ERROR(directory.Write("config.textproto", PrintText(plan.config)));
-  RETURN_IF_ERROR(directory.Write("command.txt", absl::StrJoin(options.command_line, " ") + "\n"));
+  const auto earlier = ReadFile(directory.File("command.txt"));
+  RETURN_IF_ERROR(directory.Write(
+      "command.txt",
+      absl::StrCat(earlier.ok() ? *earlier : "", absl::StrJoin(options.command_line, " "), "\n")));
   return WriteManifest(plan, directory, options, start, /*ended=*/false);
 }
 
@@ -139,7 +133,11 @@ absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* d
     };
     return monitor;
   }
-  monitor.directory = std::filesystem::absolute(directory->path()).string();
+  monitor.start.run_directory = Absolute(*directory);
+  if (options.resume) {
+    monitor.start.source = options.resume->source;
+    monitor.start.step = options.resume->manifest.step;
+  }
   if (options.timeline) {
     ASSIGN_OR_RETURN(*timeline, TraceFile::Create(directory->File("trace.json"), kTimelineBytes));
     monitor.timeline = [file = timeline->get()](std::string events) { file->Append(events); };
@@ -158,18 +156,29 @@ absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* d
   return monitor;
 }
 
+// Has the metrics and totals of a run go on where its checkpoint was made.
+absl::Status RestoreRecord(const ResumePoint& point, Monitor* monitor) {
+  const CheckpointDirectory directory(point.source);
+  ASSIGN_OR_RETURN(const auto file, directory.OpenFile(point.manifest, kRecordFile));
+  TensorLoader loader(/*layout=*/nullptr, &file->tensors());
+  RETURN_IF_ERROR(
+      WithContext(monitor->VisitState(&loader), directory.Path(point.manifest.step, kRecordFile)));
+  return loader.CheckAllUsed();
+}
+
 // Trains the workers of this process. Fills `result` as far as it came.
 absl::Status TrainAndMeasure(const Plan& plan, Backend* backend, const RunDirectory* directory,
                              const RunOptions& options, absl::Time start, RunResult* result) {
   std::vector<std::unique_ptr<MetricSink>> sinks;
   if (directory != nullptr) {
     RETURN_IF_ERROR(BeginRecord(plan, *directory, options, start));
-    ASSIGN_OR_RETURN(sinks, MakeSinks(plan, *directory));
+    ASSIGN_OR_RETURN(sinks, MakeSinks(plan, *directory, options));
   }
   std::unique_ptr<TraceFile> timeline;
   ASSIGN_OR_RETURN(MonitorOptions monitor_options,
                    OptionsOf(plan, directory, options, backend->processes(), &timeline));
   Monitor monitor(&plan, options.progress, std::move(sinks), std::move(monitor_options));
+  if (options.resume) RETURN_IF_ERROR(RestoreRecord(*options.resume, &monitor));
   if (options.watch) options.watch(&monitor);
   std::vector<TrainedState> states(plan.config.workers());
   absl::Status status = backend->Run([&](Communicator* comm) -> absl::Status {
@@ -232,35 +241,6 @@ absl::StatusOr<RunResult> RunTraining(const Plan& plan, Backend* backend,
     return status;
   }
   return result;
-}
-
-std::string SummaryJson(const Experiment& config, const RunResult& result) {
-  Json json;
-  json["name"] = config.name();
-  json["status"] = std::string(RunStatusName(result.status));
-  json["message"] = result.message;
-  json["workers"] = config.workers();
-  json["steps"] = result.steps;
-  json["train_loss"] = NumberOrNull(result.train_loss);
-  json["eval_accuracy"] = result.test.accuracy ? NumberOrNull(*result.test.accuracy) : Json();
-  json["eval_perplexity"] = result.test.perplexity ? NumberOrNull(*result.test.perplexity) : Json();
-  json["eval_bleu"] = result.test.bleu ? NumberOrNull(*result.test.bleu) : Json();
-  json["eval_loss"] = result.evaluated ? NumberOrNull(result.test.loss) : Json();
-  const auto numbers = [](const std::vector<double>& values) {
-    Json list = Json::array();
-    for (double value : values) list.push_back(NumberOrNull(value));
-    return list;
-  };
-  json["worker_accuracy"] = numbers(result.test.worker_accuracy);
-  json["worker_loss"] = numbers(result.test.worker_loss);
-  json["consensus_distance"] = NumberOrNull(result.consensus_distance);
-  json["bytes_sent_per_worker"] = static_cast<double>(result.bytes_sent) / config.workers();
-  json["wall_seconds"] = result.wall_seconds;
-  AddTimes(result.time, &json);
-  const bool has_digest = result.status != RunStatus::kFailed;
-  json["state_digest"] = has_digest ? Json(absl::StrFormat("%016x", result.state_digest)) : Json();
-  // A reason may quote a file's bytes; what is no UTF-8 in it becomes U+FFFD.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace starling

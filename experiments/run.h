@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "core/run/run_directory.h"
 #include "experiments/monitor.h"
 #include "experiments/plan.h"
+#include "experiments/resume.h"
 
 namespace starling {
 
@@ -22,7 +24,8 @@ struct RunOptions {
   std::vector<std::string> command_line;  // for the record
   std::string commit;                     // of the source this binary was built from
   bool dirty = false;
-  Progress* progress = nullptr;  // not owned
+  Progress* progress = nullptr;       // not owned
+  std::optional<ResumePoint> resume;  // what the run goes on from, in the lead
 
   // Called once, where a run of several processes fails, as soon as this process knows why: before
   // that is recorded and long before RunTraining returns, which a launcher may not let it.
@@ -36,7 +39,9 @@ struct RunOptions {
 // The backend of the plan. Collective, where a run has several processes.
 absl::StatusOr<std::unique_ptr<Backend>> MakeBackend(const Plan& plan, int cores);
 
-// Trains. Whatever happens, the directory says it: STATUS, and summary.json with the reason. A
+// Trains, from the beginning or what options.resume says; of an earlier part of the run in the
+// directory, metrics that its checkpoint does not know of are cut off. Whatever happens, the
+// directory says it: STATUS, and summary.json with the reason. A
 // status that is not OK means that the run failed (or could not be recorded).
 //
 // Where a run has several processes all of them call this, and all get the same status; the result
@@ -45,9 +50,6 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeBackend(const Plan& plan, int cores
 absl::StatusOr<RunResult> RunTraining(const Plan& plan, Backend* backend,
                                       const absl::StatusOr<const RunDirectory*>& directory,
                                       const RunOptions& options);
-
-// summary.json: numbers that are missing or not finite are null.
-std::string SummaryJson(const Experiment& config, const RunResult& result);
 
 }  // namespace starling
 

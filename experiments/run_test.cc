@@ -1,6 +1,5 @@
 #include "experiments/run.h"
 
-#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -187,28 +186,6 @@ TEST_F(RunTest, CanBeStoppedFromOutside) {
   EXPECT_EQ(result->steps, 0);
   EXPECT_FALSE(result->evaluated);
   EXPECT_THAT(Contents("STATUS"), StartsWith("interrupted"));
-}
-
-TEST(SummaryJsonTest, NumbersThatAreNotFiniteAreNull) {
-  Experiment config;
-  config.set_workers(2);
-  RunResult result;
-  result.status = RunStatus::kDiverged;
-  result.train_loss = std::nan("");
-  result.consensus_distance = INFINITY;
-  result.bytes_sent = 7;
-  result.state_digest = 0x12ab;
-  result.test.worker_loss = {1, -INFINITY};
-  const auto summary = nlohmann::json::parse(SummaryJson(config, result));
-  EXPECT_EQ(summary["status"], "diverged");
-  for (const char* name :
-       {"train_loss", "consensus_distance", "eval_loss", "eval_accuracy", "eval_perplexity"}) {
-    EXPECT_TRUE(summary[name].is_null()) << name;
-  }
-  EXPECT_EQ(summary["worker_loss"][0], 1);
-  EXPECT_TRUE(summary["worker_loss"][1].is_null());
-  EXPECT_EQ(summary["bytes_sent_per_worker"], 3.5);
-  EXPECT_EQ(summary["state_digest"], "00000000000012ab");
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/status.h"
+
 namespace starling {
 namespace {
 
@@ -30,6 +32,11 @@ void TimeLedger::AddStep(int worker, const PhaseSeconds& phases) {
 }
 
 void TimeLedger::EndStep(double seconds) { step_ms_.push_back(static_cast<float>(seconds * 1e3)); }
+
+absl::Status TimeLedger::VisitState(StateVisitor* visitor) {
+  RETURN_IF_ERROR(VisitVector("phase_seconds", &phases_, visitor));
+  return VisitVector("step_ms", &step_ms_, visitor);
+}
 
 TimeSplit TimeLedger::Split() const {
   TimeSplit split;

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "comm/recorder.h"
+#include "core/state.h"
 
 namespace starling {
 
@@ -54,6 +56,9 @@ class TimeLedger {
   void SetTotals(int worker, WorkerTotals totals) { totals_[worker] = std::move(totals); }
 
   TimeSplit Split() const;
+
+  // What steps have been added; the totals are the workers' own.
+  absl::Status VisitState(StateVisitor* visitor);
 
  private:
   std::vector<PhaseSeconds> phases_;  // sums, by worker

@@ -1,5 +1,6 @@
 #include "experiments/train_command.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,23 +8,31 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "core/config/text.h"
 #include "core/cpu_level.h"
 #include "core/run/build_stamp.h"
 #include "core/status.h"
+#include "experiments/checkpoint_directory.h"
+#include "experiments/comparison.h"
 #include "experiments/interrupt.h"
 #include "experiments/launch.h"
+#include "experiments/resume.h"
 #include "experiments/run.h"
+#include "experiments/summary.h"
 #include "gflags/gflags.h"
 
-DEFINE_string(run_dir, "", "where results go; default: runs/<name>/<date>-<hash>");
+DEFINE_string(run_dir, "",
+              "the run's directory; train makes it, default: runs/<name>/<date>-<hash>");
+DEFINE_string(resume, "",
+              "go on from the latest checkpoint in --run_dir, or from that of a run or checkpoint "
+              "directory");
 DEFINE_int32(cores, 0, "workers that compute at the same time; default: all cores");
 DEFINE_bool(timeline, false, "write trace.json, for chrome://tracing and ui.perfetto.dev");
 DEFINE_int32(np, 0, "start so many worker processes with mpirun (backend mpi)");
@@ -47,9 +56,10 @@ class Stopper {
     std::lock_guard<std::mutex> lock(word_mutex_);
     failed_ = true;
   }
-  void First() {
+  void First(int signal) {
     std::lock_guard<std::mutex> lock(mutex_);
     requested_ = true;
+    by_ctrl_c_ = signal == SIGINT;
     std::lock_guard<std::mutex> word_lock(word_mutex_);
     if (failed_) return;
     if (IsLead()) std::fprintf(stderr, "\nstopping after this step; once more to stop now\n");
@@ -69,7 +79,11 @@ class Stopper {
       // Every record was flushed when it was made; only the word is missing.
       (void)directory_->SetStatus(RunStatus::kInterrupted);
     }
-    _exit(130);
+    _exit(StoppedCode());
+  }
+  int ExitCode() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return StoppedCode();
   }
   bool requested() const {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -77,12 +91,14 @@ class Stopper {
   }
 
  private:
+  int StoppedCode() const { return by_ctrl_c_ ? kCtrlCExitCode : kResumableExitCode; }
+
   std::mutex word_mutex_;  // held while "interrupted" is written
   bool failed_ = false;
   mutable std::mutex mutex_;
   Monitor* monitor_ = nullptr;
   const RunDirectory* directory_ = nullptr;
-  bool requested_ = false;
+  bool requested_ = false, by_ctrl_c_ = false;
 };
 
 void PrintResult(const RunResult& result, const Plan& plan) {
@@ -105,19 +121,82 @@ int Cores() {
   return FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
 }
 
-// A run's directory, in the lead; elsewhere there is none.
-using LeadDirectory = std::unique_ptr<RunDirectory>;
-absl::StatusOr<LeadDirectory> MakeDirectory(const std::string& path) {
-  return IsLead() ? RunDirectory::Create(path) : absl::StatusOr<LeadDirectory>(nullptr);
+// Where a training writes, and what it goes on from.
+struct Place {
+  std::string directory;
+  std::optional<ResumeRequest> resume;
+
+  // Whether an earlier part of the training has written there.
+  bool Continues() const {
+    namespace fs = std::filesystem;
+    return resume && fs::weakly_canonical(resume->source) == fs::weakly_canonical(directory);
+  }
+  // That of an arm, which may not have begun yet.
+  Place Arm(const std::string& name) const {
+    Place arm{absl::StrCat(directory, "/", name), std::nullopt};
+    if (resume) arm.resume = ResumeRequest{absl::StrCat(resume->source, "/", name), -1, true};
+    return arm;
+  }
+};
+
+absl::StatusOr<Place> FindPlace(const Experiment& config) {
+  namespace fs = std::filesystem;
+  Place place;
+  if (!FLAGS_run_dir.empty()) place.directory = UserPath(FLAGS_run_dir);
+  if (FLAGS_resume == "auto") {
+    if (FLAGS_run_dir.empty()) {
+      return absl::InvalidArgumentError(
+          "--resume goes on with the run in --run_dir=DIR, which is missing; or name the run: "
+          "--resume=DIR");
+    }
+    place.resume = ResumeRequest{place.directory, -1, true};
+  } else if (!FLAGS_resume.empty()) {
+    const std::string path = UserPath(FLAGS_resume);
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--resume=", FLAGS_resume, ": there is no such directory"));
+    }
+    place.resume = ResumeRequest{path, CheckpointDirectory::StepOf(path), false};
+    if (place.resume->step >= 0) {
+      place.resume->source = fs::canonical(path).parent_path().parent_path().string();
+    }
+    if (FLAGS_run_dir.empty()) place.directory = place.resume->source;
+  } else if (FLAGS_run_dir.empty()) {
+    place.directory = RunDirectory::DefaultPath(UserPath("runs"), config.name(), PrintText(config));
+  }
+  return place;
 }
 
-absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend,
+// A run's directory, in the lead; elsewhere there is none.
+using LeadDirectory = std::unique_ptr<RunDirectory>;
+absl::StatusOr<LeadDirectory> MakeDirectory(const Place& place) {
+  if (!IsLead()) return nullptr;
+  return place.Continues() ? RunDirectory::Open(place.directory)
+                           : RunDirectory::Create(place.directory);
+}
+
+// Whether this was trained before, so that nothing is left to do.
+bool IsFinished(const Place& place, const Job& job) {
+  return place.Continues() && place.resume->step < 0 && IsFinished(place.directory, *job.plan);
+}
+
+absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend, const Place& place,
                                  const absl::StatusOr<LeadDirectory>& made, Stopper* stopper,
                                  const std::vector<std::string>& command_line) {
   Progress progress(stderr, isatty(STDERR_FILENO) != 0);
-  const auto directory = made.ok() ? absl::StatusOr<const RunDirectory*>(made->get())
-                                   : absl::StatusOr<const RunDirectory*>(made.status());
+  auto directory = made.ok() ? absl::StatusOr<const RunDirectory*>(made->get())
+                             : absl::StatusOr<const RunDirectory*>(made.status());
   RunOptions options;
+  std::vector<std::string> notes = job.notes;
+  if (IsLead() && directory.ok() && place.resume) {
+    auto point = FindResumePoint(*place.resume, *job.plan, &notes);
+    if (point.ok()) {
+      options.resume = *std::move(point);
+    } else {
+      directory = point.status();
+    }
+  }
   options.cores = Cores();
   options.timeline = FLAGS_timeline;
   options.command_line = command_line;
@@ -135,7 +214,9 @@ absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend,
     std::fprintf(stderr, "%s%s",
                  job.name.empty() ? "" : absl::StrCat("\narm ", job.name, "\n").c_str(),
                  PlanText(*job.plan).c_str());
-    for (const std::string& note : job.notes) std::fprintf(stderr, "note: %s\n", note.c_str());
+  }
+  if (IsLead()) {
+    for (const std::string& note : notes) std::fprintf(stderr, "note: %s\n", note.c_str());
   }
   return RunTraining(*job.plan, backend, directory, options);
 }
@@ -152,9 +233,9 @@ int DryRun(const std::vector<Job>& jobs) {
   return 0;
 }
 
-int CodeOf(RunStatus status) {
+int CodeOf(RunStatus status, const Stopper& stopper) {
   if (status == RunStatus::kDone) return 0;
-  return status == RunStatus::kInterrupted ? 130 : 1;
+  return status == RunStatus::kInterrupted ? stopper.ExitCode() : 1;
 }
 
 // Hands over to mpirun, which starts this program again once per worker.
@@ -178,16 +259,23 @@ int StartProcesses(Arguments arguments, const BuiltInConfig& built_in,
   return code.ok() ? *code : Complain(code.status());
 }
 
-// Runs all arms; one that fails does not keep the next from running.
-int RunArms(const std::vector<Job>& jobs, std::unique_ptr<Backend> backend,
+// Runs all arms but those that are finished; one that fails does not keep the next from running.
+int RunArms(const std::vector<Job>& jobs, std::unique_ptr<Backend> backend, const Place& place,
             const absl::StatusOr<LeadDirectory>& root, Stopper* stopper,
             const std::vector<std::string>& command_line) {
   std::vector<ArmResult> results;
   int code = 0;
   RunStatus status = RunStatus::kDone;
   for (const Job& job : jobs) {
+    const Place own = place.Arm(job.name);
+    if (IsFinished(own, job)) {
+      auto summary = ReadSummary(own.directory);
+      if (!summary.ok()) return Complain(summary.status());
+      results.push_back({job.name, job.config, *std::move(summary)});
+      continue;
+    }
     if (stopper->requested()) {
-      code = 130;
+      code = stopper->ExitCode();
       status = RunStatus::kInterrupted;
       break;
     }
@@ -201,10 +289,10 @@ int RunArms(const std::vector<Job>& jobs, std::unique_ptr<Backend> backend,
     if (!root.ok()) {
       directory = root.status();
     } else if (*root != nullptr) {
-      directory = MakeDirectory((*root)->File(job.name));
+      directory = MakeDirectory(own);
     }
     const absl::StatusOr<RunResult> result =
-        RunJob(job, backend.get(), directory, stopper, command_line);
+        RunJob(job, backend.get(), own, directory, stopper, command_line);
     backend.reset();
     if (!result.ok()) {
       code = Complain(result.status());
@@ -212,8 +300,8 @@ int RunArms(const std::vector<Job>& jobs, std::unique_ptr<Backend> backend,
       if (!alone || !root.ok()) break;  // processes that have failed once are no world any more
       continue;
     }
-    if (CodeOf(result->status) != 0) {
-      code = CodeOf(result->status);
+    if (CodeOf(result->status, *stopper) != 0) {
+      code = CodeOf(result->status, *stopper);
       status = result->status;
     }
     results.push_back({job.name, job.config, *result});
@@ -231,11 +319,12 @@ int RunArms(const std::vector<Job>& jobs, std::unique_ptr<Backend> backend,
 }  // namespace
 
 const Verb& TrainVerb() {
-  static const Verb* verb =
-      new Verb{"train",
-               "train --config=FILE [--set PATH=VALUE]... [flags]",
-               "train an experiment, or compare its arms",
-               {"config", "set", "run_dir", "cores", "dry_run", "timeline", "np", "hosts", "cpu"}};
+  static const Verb* verb = new Verb{
+      "train",
+      "train --config=FILE [--set PATH=VALUE]... [flags]",
+      "train an experiment, or compare its arms",
+      {"config", "set", "run_dir", "resume", "cores", "dry_run", "timeline", "np", "hosts", "cpu"},
+      {{"resume", "auto"}}};
   return *verb;
 }
 
@@ -254,10 +343,10 @@ int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
 
   // Before any library can start threads of its own.
   Stopper stopper;
-  InterruptWatcher watcher({[&] { stopper.First(); },
+  InterruptWatcher watcher({[&](int signal) { stopper.First(signal); },
                             [&] { stopper.Report("stopping takes long; who waits for whom:"); },
                             [&] { stopper.Second(); },
-                            [&] { stopper.Report("SIGUSR1; who waits for whom:"); }});
+                            [&] { stopper.Report("SIGUSR2; who waits for whom:"); }});
 
   auto prepared = Prepare(arguments, built_in);
   if (!prepared.ok()) return Complain(prepared.status());
@@ -266,85 +355,40 @@ int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
   const absl::Status readable = CheckData(jobs);
   if (!readable.ok()) return Complain(readable);
 
-  // Before anything is written: where a run has several processes, they find each other here.
-  auto backend = MakeBackend(*jobs[0].plan, Cores());
-  if (!backend.ok()) return Complain(backend.status());
   const Experiment& first = jobs[0].config;
-  const std::string path =
-      FLAGS_run_dir.empty()
-          ? RunDirectory::DefaultPath(UserPath("runs"), first.name(), PrintText(first))
-          : UserPath(FLAGS_run_dir);
-  const auto directory = MakeDirectory(path);
+  const auto place = FindPlace(first);
+  if (!place.ok()) return Complain(place.status());
+  const bool has_arms = !jobs[0].name.empty();
+  const auto next = std::find_if(jobs.begin(), jobs.end(), [&](const Job& job) {
+    return !IsFinished(has_arms ? place->Arm(job.name) : *place, job);
+  });
+  if (next == jobs.end()) {
+    if (IsLead()) std::printf("%s: finished, nothing to do\n", place->directory.c_str());
+    return 0;
+  }
+
+  // Before anything is written: where a run has several processes, they find each other here.
+  auto backend = MakeBackend(*next->plan, Cores());
+  if (!backend.ok()) return Complain(backend.status());
+  const auto directory = MakeDirectory(*place);
   int code = 0;
-  if (jobs[0].name.empty()) {
-    const auto result = RunJob(jobs[0], backend->get(), directory, &stopper, command_line);
+  if (!has_arms) {
+    const auto result = RunJob(jobs[0], backend->get(), *place, directory, &stopper, command_line);
     if (!result.ok()) return Complain(result.status());
     if (IsLead()) PrintResult(*result, *jobs[0].plan);
-    code = CodeOf(result->status);
+    code = CodeOf(result->status, stopper);
   } else {
     if (directory.ok() && *directory != nullptr) {
-      const absl::Status written =
-          (*directory)->Write("config.textproto", PrintText(prepared->config));
-      if (!written.ok()) return Complain(written);
+      for (const absl::Status& written :
+           {(*directory)->Write("config.textproto", PrintText(prepared->config)),
+            (*directory)->SetStatus(RunStatus::kRunning)}) {
+        if (!written.ok()) return Complain(written);
+      }
     }
-    code = RunArms(jobs, *std::move(backend), directory, &stopper, command_line);
+    code = RunArms(jobs, *std::move(backend), *place, directory, &stopper, command_line);
   }
-  if (IsLead() && directory.ok()) std::printf("results: %s\n", path.c_str());
+  if (IsLead() && directory.ok()) std::printf("results: %s\n", place->directory.c_str());
   return code;
-}
-
-namespace {
-
-// "low - high", with as many digits as fit into `width`: losses can be anything.
-std::string SpreadText(const std::vector<double>& values, bool fractions, size_t width) {
-  if (values.empty()) return "-";
-  const auto [low, high] = std::minmax_element(values.begin(), values.end());
-  if (fractions) return absl::StrFormat("%.4f - %.4f", *low, *high);
-  std::string text;
-  for (int digits = 4; digits > 0; --digits) {
-    text = absl::StrFormat("%.*g - %.*g", digits, *low, digits, *high);
-    if (text.size() <= width) break;
-  }
-  return text;
-}
-
-}  // namespace
-
-std::string ComparisonTable(const std::vector<ArmResult>& arms) {
-  bool classifies = false;
-  for (const ArmResult& arm : arms) classifies |= arm.result.test.accuracy.has_value();
-  const char* row = "%-11s %-11s %9s %17s %9s %10s %7s\n";
-  const auto format = absl::ParsedFormat<'s', 's', 's', 's', 's', 's', 's'>(row);
-  std::string text;
-  absl::StrAppendFormat(&text, format, "arm", "status", classifies ? "accuracy" : "loss",
-                        "over workers", "consensus", "MB sent", "seconds");
-  absl::StrAppendFormat(&text, format, "", "", "(test)", "", "distance", "per worker", "");
-  for (const ArmResult& arm : arms) {
-    const RunResult& result = arm.result;
-    std::string average = "-", spread = "-";
-    // An arm may have changed the data set to one without classes.
-    if (result.evaluated && result.test.accuracy.has_value() == classifies) {
-      average = classifies ? absl::StrFormat("%.4f", *result.test.accuracy)
-                           : absl::StrFormat("%.4g", result.test.loss);
-      spread = SpreadText(classifies ? result.test.worker_accuracy : result.test.worker_loss,
-                          classifies, /*width=*/17);
-    }
-    // A name that is too long for its column gets a line of its own.
-    std::string name = arm.name;
-    if (name.size() > 11) {
-      absl::StrAppend(&text, name, "\n");
-      name.clear();
-    }
-    const double megabytes = static_cast<double>(result.bytes_sent) / arm.config.workers() / 1e6;
-    absl::StrAppendFormat(
-        &text, format, name, RunStatusName(result.status), average, spread,
-        absl::StrFormat("%.3g", result.consensus_distance), absl::StrFormat("%.4g", megabytes),
-        absl::StrFormat(result.wall_seconds < 1e5 ? "%.1f" : "%.0f", result.wall_seconds));
-  }
-  absl::StrAppend(&text, classifies ? "Accuracy" : "Loss",
-                  " is the averaged model's. All workers share this machine's cores, so\n"
-                  "seconds say nothing about the speed of either method on a cluster.\n");
-  return text;
 }
 
 }  // namespace starling

@@ -16,19 +16,10 @@ namespace starling {
 
 const Verb& TrainVerb();
 
-// Returns the exit code: 0 all arms done, 1 failed or diverged, 2 wrong usage, 130 interrupted.
+// Returns the exit code: 0 all arms done, 1 failed or diverged, 2 wrong usage, 75 stopped by
+// SIGTERM or SIGUSR1 (`--resume` goes on), 130 stopped by Ctrl-C.
 int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
                  const std::vector<std::string>& command_line);
-
-// One arm and what it came to.
-struct ArmResult {
-  std::string name;
-  Experiment config;
-  RunResult result;
-};
-
-// The table that compares arms: at most 80 columns.
-std::string ComparisonTable(const std::vector<ArmResult>& arms);
 
 }  // namespace starling
 

@@ -38,6 +38,9 @@ absl::Status Trainer::Start() {
   evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
                                            parts_.algorithm.get(), x_, worker_.mixing.deadline,
                                            config.train().average_statistics());
+  checkpointer_ =
+      std::make_unique<Checkpointer>(plan_, comm_, evaluator_.get(), monitor_, &layout,
+                                     [this](StateVisitor* visitor) { return VisitState(visitor); });
   return CheckLayouts();
 }
 
@@ -188,26 +191,33 @@ absl::Status Trainer::Evaluate(int64_t steps_done, Split split, Evaluation* eval
                          : absl::OkStatus();
 }
 
+absl::Status Trainer::VisitState(StateVisitor* visitor) {
+  RETURN_IF_ERROR(visitor->Visit("parameters", x_));
+  PrefixVisitor optimizer("optimizer/", visitor), algorithm("algorithm/", visitor),
+      model("model/", visitor);
+  RETURN_IF_ERROR(parts_.optimizer->VisitState(&optimizer));
+  RETURN_IF_ERROR(parts_.algorithm->VisitState(&algorithm));
+  return parts_.model->VisitState(&model);
+}
+
 absl::StatusOr<uint64_t> Trainer::Digest() {
   RETURN_IF_ERROR(parts_.algorithm->Quiesce());
   DigestVisitor visitor(worker_.layout);
-  RETURN_IF_ERROR(visitor.Visit("parameters", x_));
-  visitor.set_prefix("optimizer/");
-  RETURN_IF_ERROR(parts_.optimizer->VisitState(&visitor));
-  visitor.set_prefix("algorithm/");
-  RETURN_IF_ERROR(parts_.algorithm->VisitState(&visitor));
-  visitor.set_prefix("model/");
-  RETURN_IF_ERROR(parts_.model->VisitState(&visitor));
-  // 64 bits go through sums of doubles, which hold 53, in two halves.
-  ASSIGN_OR_RETURN(const auto high,
-                   evaluator_->Gather(static_cast<double>(visitor.digest() >> 32)));
-  ASSIGN_OR_RETURN(const auto low,
-                   evaluator_->Gather(static_cast<double>(visitor.digest() & 0xffffffff)));
-  std::vector<uint64_t> digests;
-  for (size_t rank = 0; rank < high.size(); ++rank) {
-    digests.push_back(static_cast<uint64_t>(high[rank]) << 32 | static_cast<uint64_t>(low[rank]));
-  }
+  RETURN_IF_ERROR(VisitState(&visitor));
+  ASSIGN_OR_RETURN(const auto digests, evaluator_->GatherBits(visitor.digest()));
   return CombineDigests(digests);
+}
+
+absl::StatusOr<bool> Trainer::AnyDiverged() {
+  ASSIGN_OR_RETURN(const auto diverged, evaluator_->Gather(diverged_ ? 1.0 : 0.0));
+  return std::count(diverged.begin(), diverged.end(), 1.0) > 0;
+}
+
+absl::Status Trainer::Save(int64_t steps_done) {
+  RETURN_IF_ERROR(parts_.algorithm->Quiesce());
+  const absl::Status saved = checkpointer_->Save(
+      steps_done, [this](StateVisitor* visitor) { return parts_.model->VisitState(visitor); });
+  return WithContext(saved, absl::StrCat("checkpoint after step ", steps_done));
 }
 
 absl::StatusOr<TrainedState> Trainer::Run() {
@@ -221,28 +231,37 @@ absl::StatusOr<TrainedState> Trainer::Run() {
   return trained;
 }
 
+absl::Status Trainer::BetweenSteps(int64_t steps_done) {
+  const int64_t measure_every = plan_->config.train().consensus_every_steps();
+  if (plan_->eval_every_steps > 0 && steps_done % plan_->eval_every_steps == 0) {
+    Evaluation validation;
+    RETURN_IF_ERROR(WithContext(Evaluate(steps_done, Split::kValidation, &validation),
+                                absl::StrCat("evaluation at step ", steps_done)));
+  } else if (measure_every > 0 && steps_done % measure_every == 0) {
+    RETURN_IF_ERROR(
+        WithContext(Measure(steps_done), absl::StrCat("measurement at step ", steps_done)));
+  }
+  if (!checkpointer_->IsDue(steps_done)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const bool diverged, AnyDiverged());
+  return diverged ? absl::OkStatus() : Save(steps_done);
+}
+
 absl::StatusOr<TrainedState> Trainer::RunSteps() {
   RETURN_IF_ERROR(Start());
-  const int64_t measure_every = plan_->config.train().consensus_every_steps();
-  int64_t step = 0;
+  ASSIGN_OR_RETURN(int64_t step, checkpointer_->Restore());
   for (; step < plan_->steps && monitor_->Enter(worker_.id, step); ++step) {
     RETURN_IF_ERROR(WithContext(Step(step), absl::StrCat("step ", step)));
     const int64_t done = step + 1;
-    if (done == plan_->steps) continue;  // the end is evaluated below
-    if (plan_->eval_every_steps > 0 && done % plan_->eval_every_steps == 0) {
-      Evaluation validation;
-      RETURN_IF_ERROR(WithContext(Evaluate(done, Split::kValidation, &validation),
-                                  absl::StrCat("evaluation at step ", done)));
-    } else if (measure_every > 0 && done % measure_every == 0) {
-      RETURN_IF_ERROR(WithContext(Measure(done), absl::StrCat("measurement at step ", done)));
-    }
+    if (done < plan_->steps) RETURN_IF_ERROR(BetweenSteps(done));  // the end comes below
   }
   TrainedState state;
   ASSIGN_OR_RETURN(state.state_digest, Digest());
   // What follows is collective, so all workers must agree on it: they do on the step they stopped
   // at, and on whether anybody's loss was not finite once they have exchanged that.
-  ASSIGN_OR_RETURN(const auto diverged, evaluator_->Gather(diverged_ ? 1.0 : 0.0));
-  if (std::count(diverged.begin(), diverged.end(), 1.0) > 0) return state;
+  ASSIGN_OR_RETURN(const bool diverged, AnyDiverged());
+  if (diverged) return state;
+  // Before the last evaluation: killed there, a run goes on with that.
+  RETURN_IF_ERROR(Save(step));
   if (step < plan_->steps && !monitor_->out_of_time()) {
     RETURN_IF_ERROR(Measure(step));
     return state;

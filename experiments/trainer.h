@@ -1,7 +1,8 @@
 // The trainer: one worker's training by gradients, from its starting values to its last step.
 //
-// It drives the algorithm (optim/algorithm.h), reads batches, sums micro-batches, clips, measures
-// and evaluates. What it hands to the algorithm is final: no algorithm knows of any of that.
+// It drives the algorithm (optim/algorithm.h), reads batches, sums micro-batches, clips, measures,
+// evaluates and saves checkpoints. What it hands to the algorithm is final: no algorithm knows of
+// any of that.
 #ifndef EXPERIMENTS_TRAINER_H_
 #define EXPERIMENTS_TRAINER_H_
 
@@ -11,7 +12,9 @@
 
 #include "absl/status/status.h"
 #include "comm/communicator.h"
+#include "core/state.h"
 #include "data/sampler.h"
+#include "experiments/checkpoint.h"
 #include "experiments/evaluator.h"
 #include "experiments/monitor.h"
 #include "experiments/plan.h"
@@ -30,7 +33,8 @@ class Trainer {
   // Nothing is owned; all outlive the trainer.
   Trainer(const Plan* plan, Communicator* comm, Monitor* monitor);
 
-  // Trains to the end of the plan, or to the step at which the monitor stops the run.
+  // Trains from the beginning or the checkpoint that the monitor's start names to the end of the
+  // plan, or to the step at which the monitor stops the run.
   absl::StatusOr<TrainedState> Run();
 
  private:
@@ -49,9 +53,16 @@ class Trainer {
   // Scales a gradient whose squared norm this is down to the limit, if that is exceeded.
   void Clip(double squares, Buffer gradient) const;
 
+  // Validation, measurements and checkpoints, where they are due.
+  absl::Status BetweenSteps(int64_t steps_done);
   absl::Status Measure(int64_t steps_done);
   absl::Status Evaluate(int64_t steps_done, Split split, Evaluation* evaluation);
-  absl::StatusOr<uint64_t> Digest();
+  absl::Status Save(int64_t steps_done);
+
+  // Shows all that this worker must keep between steps.
+  absl::Status VisitState(StateVisitor* visitor);
+  absl::StatusOr<uint64_t> Digest();   // of all workers
+  absl::StatusOr<bool> AnyDiverged();  // on all workers the same
 
   const Plan* plan_;
   Communicator* comm_;
@@ -62,6 +73,7 @@ class Trainer {
   Arena micro_sum_;  // gradients of all micro-batches but the last
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Checkpointer> checkpointer_;
   Batch batch_;
   double lr_ = 0;
   bool diverged_ = false;  // this worker has seen a loss that is not finite

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -126,12 +127,18 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return contents;
 }
 
-absl::StatusOr<std::unique_ptr<AppendFile>> AppendFile::Open(std::string path) {
+absl::StatusOr<std::unique_ptr<AppendFile>> AppendFile::Open(std::string path, int64_t keep) {
   const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor < 0) return FileError(errno, "write", path);
   struct stat facts;
   PCHECK(fstat(descriptor, &facts) == 0) << path;
-  return std::unique_ptr<AppendFile>(new AppendFile(std::move(path), descriptor, facts.st_size));
+  if (facts.st_size > keep && ftruncate(descriptor, keep) != 0) {
+    const int error = errno;
+    close(descriptor);
+    return FileError(error, "write", path);
+  }
+  const int64_t size = std::min<int64_t>(facts.st_size, keep);
+  return std::unique_ptr<AppendFile>(new AppendFile(std::move(path), descriptor, size));
 }
 
 AppendFile::~AppendFile() { close(descriptor_); }

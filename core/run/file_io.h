@@ -56,8 +56,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 // holds whole records when the process is killed between two calls; nothing is kept back here.
 class AppendFile {
  public:
-  // Opens or makes `path`. What it holds is kept.
-  static absl::StatusOr<std::unique_ptr<AppendFile>> Open(std::string path);
+  // Opens or makes `path`. Of what it holds the first `keep` bytes are kept.
+  static absl::StatusOr<std::unique_ptr<AppendFile>> Open(std::string path,
+                                                          int64_t keep = INT64_MAX);
 
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;

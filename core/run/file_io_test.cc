@@ -115,6 +115,18 @@ TEST(AppendFileTest, KeepsWhatIsThereAndAddsWithoutWaiting) {
   EXPECT_TRUE((*file)->Sync().ok());
 }
 
+TEST(AppendFileTest, KeepsTheBeginningOfWhatIsThere) {
+  const std::string path = NewDirectory() + "/cut";
+  std::ofstream(path) << "old\nolder\n";
+  for (int part = 0; part < 2; ++part) {
+    auto file = AppendFile::Open(path, /*keep=*/4);
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ((*file)->size(), 4);
+    ASSERT_TRUE((*file)->Append("new\n").ok());
+    EXPECT_EQ(*ReadFile(path), "old\nnew\n");
+  }
+}
+
 TEST(AppendFileTest, TakesBackWhatAFullDiskTookOfARecord) {
   const std::string path = NewDirectory() + "/full";
   auto file = AppendFile::Open(path);

@@ -25,6 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 MetricRecord Record(int64_t step) {
@@ -59,10 +60,11 @@ std::vector<MetricRecord> OddRecords() {
 
 class MetricSinkConformance : public ::testing::TestWithParam<std::string> {
  protected:
-  absl::StatusOr<std::unique_ptr<MetricSink>> Open(const std::string& directory) {
+  absl::StatusOr<std::unique_ptr<MetricSink>> Open(const std::string& directory,
+                                                   const std::string& position = "") {
     PluginRef ref;
     ref.set_name(GetParam());
-    return Registry<MetricSink>::Global().Create(ref, {directory});
+    return Registry<MetricSink>::Global().Create(ref, {directory, position});
   }
 
   // The files of `directory`, one after the other.
@@ -136,17 +138,44 @@ TEST_P(MetricSinkConformance, AKillLosesNothing) {
   EXPECT_EQ(Contents(killed).size(), Contents(whole).size());
 }
 
-TEST_P(MetricSinkConformance, KeepsWhatAnEarlierPartOfTheRunWrote) {
+TEST_P(MetricSinkConformance, ContinuesAtAnEarlierPartsPosition) {
   const std::string directory = NewDirectory();
-  for (const char* name : {"first/part", "second/part"}) {
-    auto sink = Open(directory);
+  std::string position, before;
+  const auto record = [&](const char* name) {
+    auto sink = Open(directory, position);
     ASSERT_TRUE(sink.ok()) << sink.status();
     MetricRecord record = Record(1);
     record.values = {{name, 1}};
     ASSERT_TRUE((*sink)->Record(record).ok());
+    position = (*sink)->position();
+    before = Contents(directory);
+    // After the position: gone when the run continues there.
+    record.values = {{"cut/off", 1}};
+    ASSERT_TRUE((*sink)->Record(record).ok());
+  };
+  for (const char* name : {"first/part", "second/part", "third/part"}) {
+    record(name);
+    EXPECT_EQ(position.find('\n'), std::string::npos);
   }
-  EXPECT_THAT(Contents(directory), HasSubstr("first/part"));
+  ASSERT_TRUE(Open(directory, position).ok());
+  EXPECT_EQ(Contents(directory), before);
+  EXPECT_THAT(before, HasSubstr("first/part"));
+  EXPECT_THAT(before, HasSubstr("second/part"));
+  EXPECT_THAT(before, HasSubstr("third/part"));
+  EXPECT_THAT(before, Not(HasSubstr("cut/off")));
+}
+
+TEST_P(MetricSinkConformance, StartsOverWithoutAPosition) {
+  const std::string directory = NewDirectory();
+  for (int part = 0; part < 2; ++part) {
+    auto sink = Open(directory);
+    ASSERT_TRUE(sink.ok()) << sink.status();
+    MetricRecord record = Record(1);
+    record.values = {{part == 0 ? "first/part" : "second/part", 1}};
+    ASSERT_TRUE((*sink)->Record(record).ok());
+  }
   EXPECT_THAT(Contents(directory), HasSubstr("second/part"));
+  EXPECT_THAT(Contents(directory), Not(HasSubstr("first/part")));
 }
 
 TEST_P(MetricSinkConformance, AFullDiskIsReportedAndLeavesNoHalfRecord) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,7 @@
 #include <system_error>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
@@ -25,6 +27,14 @@ namespace fs = std::filesystem;
 
 constexpr char kLockName[] = ".lock";
 constexpr char kStatusName[] = "STATUS";
+constexpr char kUnfinishedStatus[] = ".STATUS.";  // as AtomicFile names it
+
+// Whether `descriptor` is still what `path` names.
+bool IsFile(int descriptor, const std::string& path) {
+  struct stat opened, named;
+  return fstat(descriptor, &opened) == 0 && stat(path.c_str(), &named) == 0 &&
+         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
 
 // Path and parents one by one, so that an error names the part that is to blame.
 absl::Status MakeDirectories(const std::string& path) {
@@ -42,18 +52,14 @@ absl::Status MakeDirectories(const std::string& path) {
   return absl::OkStatus();
 }
 
-// The word in STATUS, or "" if there is none.
-std::string StatusWord(const std::string& directory) {
-  const absl::StatusOr<std::string> status = ReadFile(absl::StrCat(directory, "/", kStatusName));
-  return status.ok() ? std::string(absl::StripAsciiWhitespace(*status)) : "";
-}
-
 absl::Status CheckEmpty(const std::string& path) {
   std::error_code error;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end;
        entry.increment(error)) {
-    if (entry->path().filename() == kLockName) continue;
-    const std::string word = StatusWord(path);
+    // What a run leaves behind that was killed before it could say that it runs.
+    const std::string name = entry->path().filename().string();
+    if (name == kLockName || absl::StartsWith(name, kUnfinishedStatus)) continue;
+    const std::string word = RunDirectory::StatusAt(path);
     return absl::FailedPreconditionError(absl::StrCat(
         "it is not empty (",
         word.empty() ? absl::StrCat("it holds ", entry->path().filename().string())
@@ -63,6 +69,13 @@ absl::Status CheckEmpty(const std::string& path) {
   }
   if (error) return FileError(error.value(), "read", path);
   return absl::OkStatus();
+}
+
+absl::Status CheckHoldsRun(const std::string& path) {
+  if (!RunDirectory::StatusAt(path).empty() || CheckEmpty(path).ok()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "it holds files but no run (no STATUS), so there is nothing to resume; --run_dir=DIR names "
+      "the run's directory");
 }
 
 // Published constants of 64-bit FNV-1a: a hash that is the same on every machine.
@@ -106,30 +119,45 @@ std::string UserPath(absl::string_view path) {
   return start == nullptr ? std::string(path) : (fs::path(start) / std::string(path)).string();
 }
 
+std::string RunDirectory::StatusAt(const std::string& path) {
+  const absl::StatusOr<std::string> status = ReadFile(absl::StrCat(path, "/", kStatusName));
+  return status.ok() ? std::string(absl::StripAsciiWhitespace(*status)) : "";
+}
+
 absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Create(const std::string& path) {
+  ASSIGN_OR_RETURN(auto directory, Lock(path, CheckEmpty));
+  RETURN_IF_ERROR(
+      WithContext(directory->SetStatus(RunStatus::kRunning), absl::StrCat("run directory ", path)));
+  return directory;
+}
+
+absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Open(const std::string& path) {
+  return Lock(path, CheckHoldsRun);
+}
+
+absl::StatusOr<std::unique_ptr<RunDirectory>> RunDirectory::Lock(
+    const std::string& path, absl::Status (*check)(const std::string& path)) {
   const std::string context = absl::StrCat("run directory ", path);
   RETURN_IF_ERROR(WithContext(MakeDirectories(path), context));
   // Once before the lock, so as to leave nothing in a directory that is not ours, ...
-  RETURN_IF_ERROR(WithContext(CheckEmpty(path), context));
+  RETURN_IF_ERROR(WithContext(check(path), context));
   const std::string lock_path = absl::StrCat(path, "/", kLockName);
   const int lock = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (lock < 0) return WithContext(FileError(errno, "write", lock_path), context);
   // Some network file systems have no locks; what remains there is that STATUS makes the
   // directory not empty.
-  if (flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+  if ((flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) || !IsFile(lock, lock_path)) {
     close(lock);
     return absl::FailedPreconditionError(absl::StrCat(
         context,
         ": another process writes a run there; name another directory with --run_dir=DIR"));
   }
   // ... and once with it: another run may have come and gone in between.
-  if (absl::Status status = CheckEmpty(path); !status.ok()) {
+  if (absl::Status status = check(path); !status.ok()) {
     close(lock);
     return WithContext(status, context);
   }
-  std::unique_ptr<RunDirectory> directory(new RunDirectory(path, lock));
-  RETURN_IF_ERROR(WithContext(directory->SetStatus(RunStatus::kRunning), context));
-  return directory;
+  return std::unique_ptr<RunDirectory>(new RunDirectory(path, lock));
 }
 
 std::string RunDirectory::DefaultPath(absl::string_view base, absl::string_view name,
@@ -145,8 +173,7 @@ std::string RunDirectory::DefaultPath(absl::string_view base, absl::string_view 
 }
 
 RunDirectory::~RunDirectory() {
-  // Removing a lock file is safe here because STATUS stays: who opened it before finds the
-  // directory not empty.
+  // Removing a lock file is safe here: who opened it before finds that it has lost its name.
   unlink(File(kLockName).c_str());
   close(lock_);
 }

@@ -38,6 +38,14 @@ class RunDirectory {
   // and reason and one of FileError's codes.
   static absl::StatusOr<std::unique_ptr<RunDirectory>> Create(const std::string& path);
 
+  // The same for a directory that may hold a run already, which goes on: nothing but the lock
+  // changes there, whoever writes sets the status. FAILED_PRECONDITION also if it holds something
+  // that is no run.
+  static absl::StatusOr<std::unique_ptr<RunDirectory>> Open(const std::string& path);
+
+  // The word in STATUS of the run at `path`, "" if there is none.
+  static std::string StatusAt(const std::string& path);
+
   // An unused path `<base>/<name>/<YYYYmmdd-HHMMSS>-<hash6>`, in local time and with a hash of
   // `config_text`, so that equal configs show; nothing is made. What is no letter, digit or one of
   // "._-" in `name` becomes "_". "-2", "-3" and so on follow where a run of the same second is.
@@ -55,6 +63,8 @@ class RunDirectory {
   absl::Status SetStatus(RunStatus status) const;
 
  private:
+  static absl::StatusOr<std::unique_ptr<RunDirectory>> Lock(
+      const std::string& path, absl::Status (*check)(const std::string& path));
   RunDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
 
   std::string path_;

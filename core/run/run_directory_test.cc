@@ -115,6 +115,32 @@ TEST(RunDirectoryTest, LockRefusesAnotherProcess) {
   EXPECT_EQ(ExitCode(child), 0);
 }
 
+TEST(RunDirectoryTest, OpensARunThatGoesOnAndAPlaceForANewOne) {
+  const std::string path = NewPath("resumed");
+  {
+    auto run = RunDirectory::Open(path);
+    ASSERT_TRUE(run.ok()) << run.status();
+    EXPECT_EQ(RunDirectory::StatusAt(path), "");
+    ASSERT_TRUE((*run)->SetStatus(RunStatus::kInterrupted).ok());
+    EXPECT_FALSE(RunDirectory::Open(path).ok());  // one at a time
+  }
+  auto run = RunDirectory::Open(path);
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(RunDirectory::StatusAt(path), "interrupted");
+}
+
+TEST(RunDirectoryTest, OpensNothingThatIsNoRun) {
+  const std::string path = NewPath("thesis");
+  fs::create_directories(path);
+  ASSERT_TRUE(WriteFileAtomically(path + "/thesis.tex", "x").ok());
+  EXPECT_EQ(RunDirectory::Open(path).status(),
+            absl::FailedPreconditionError(
+                "run directory " + path +
+                ": it holds files but no run (no STATUS), so there is nothing to resume; "
+                "--run_dir=DIR names the run's directory"));
+  EXPECT_THAT(Entries(path), ElementsAre("thesis.tex"));
+}
+
 TEST(RunDirectoryTest, OneOfManyProcessesWins) {
   const std::string path = NewPath("race");
   std::vector<pid_t> children;

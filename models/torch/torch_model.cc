@@ -366,8 +366,9 @@ absl::Status TorchModel::Evaluate(const Batch& batch, MetricSums* sums) {
 absl::Status TorchModel::VisitState(StateVisitor* visitor) {
   for (const auto& item : net_.module->named_buffers()) {
     const torch::Tensor& tensor = item.value();
-    RETURN_IF_ERROR(visitor->Visit(
-        item.key(), Buffer{tensor.data_ptr(), tensor.numel(), DTypeFor(tensor.scalar_type())}));
+    RETURN_IF_ERROR(visitor->VisitTensor(
+        item.key(), tensor.sizes().vec(),
+        Buffer{tensor.data_ptr(), tensor.numel(), DTypeFor(tensor.scalar_type())}));
   }
   return absl::OkStatus();
 }

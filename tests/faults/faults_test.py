@@ -130,9 +130,9 @@ class FaultsTest(unittest.TestCase):
         for mpi in (False, True):
             run = Run("step_ms: 20", mpi, steps=150)
             run.read_until(r"^1/150 ")
-            os.kill(run.process.pid, signal.SIGUSR1)
+            os.kill(run.process.pid, signal.SIGUSR2)
             self.assertEqual(run.end(40), 0, run.err)
-            self.assertRegex(run.read("hang_report.txt"), "SIGUSR1; who waits for whom:\n\n"
+            self.assertRegex(run.read("hang_report.txt"), "SIGUSR2; who waits for whom:\n\n"
                              "worker 0, step \\d+: ")
 
     def test_stops_at_the_same_step_on_request(self):

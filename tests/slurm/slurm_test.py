@@ -82,6 +82,27 @@ class Slurm(unittest.TestCase):
         threads = starling.trained_summary(starling.QUADRATIC, "--set", "workers_per_node=4")
         self.assertEqual(summary["state_digest"], threads["state_digest"])
 
+    def test_a_stopped_job_is_queued_again_and_goes_on(self):
+        directory = starling.scratch()
+        config = starling.write(starling.QUADRATIC.replace("max_steps: 20", "max_steps: 20000"))
+        result = with_slurm(
+            "sh", "-c", """
+            sbatch --nodes=1 --ntasks-per-node=4 --output=log "$0" "$1"
+            until [ -s runs/1/metrics.jsonl ]; do sleep 0.05; done
+            scancel --signal=USR1 1
+            until scontrol show job 1 | grep -q Restarts=1; do sleep 0.05; done
+            until scontrol show job 1 | grep -q COMPLETED; do sleep 0.05; done""", SCRIPT, config,
+            cwd=directory, env=dict(os.environ, STARLING=starling.LIGHT_BINARY))
+        with open(os.path.join(directory, "log"), encoding="utf-8") as file:
+            log = file.read()
+        self.assertEqual(result.returncode, 0, result.stderr + log)
+        self.assertIn("note: goes on after step ", log)
+        summary = starling.summary(os.path.join(directory, "runs/1"))
+        self.assertEqual(summary["status"], "done")
+        threads = starling.trained_summary(starling.QUADRATIC, "--set", "workers_per_node=4",
+                                           "--set", "train.max_steps=20000")
+        self.assertEqual(summary["state_digest"], threads["state_digest"])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)  # says why it skips

@@ -36,7 +36,8 @@ class CsvSink final : public MetricSink {
  public:
   static absl::StatusOr<std::unique_ptr<MetricSink>> Create(const CsvSinkConfig&,
                                                             const Context& context) {
-    ASSIGN_OR_RETURN(auto file, AppendFile::Open(context.directory + "/metrics.csv"));
+    ASSIGN_OR_RETURN(
+        auto file, AppendFile::Open(context.directory + "/metrics.csv", SizeAt(context.position)));
     if (file->size() == 0) RETURN_IF_ERROR(file->Append(kHeader));
     return std::make_unique<CsvSink>(std::move(file));
   }
@@ -52,6 +53,8 @@ class CsvSink final : public MetricSink {
     }
     return file_->Append(rows);
   }
+
+  std::string position() const override { return absl::StrCat(file_->size()); }
 
   absl::Status Flush() override { return file_->Sync(); }
 

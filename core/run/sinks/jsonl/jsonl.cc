@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "core/registry.h"
 #include "core/run/file_io.h"
 #include "core/run/metrics.h"
@@ -16,7 +17,8 @@ class JsonlSink final : public MetricSink {
  public:
   static absl::StatusOr<std::unique_ptr<MetricSink>> Create(const JsonlSinkConfig&,
                                                             const Context& context) {
-    ASSIGN_OR_RETURN(auto file, AppendFile::Open(context.directory + "/metrics.jsonl"));
+    ASSIGN_OR_RETURN(auto file, AppendFile::Open(context.directory + "/metrics.jsonl",
+                                                 SizeAt(context.position)));
     return std::make_unique<JsonlSink>(std::move(file));
   }
 
@@ -34,6 +36,8 @@ class JsonlSink final : public MetricSink {
     using ErrorHandler = nlohmann::ordered_json::error_handler_t;
     return file_->Append(line.dump(-1, ' ', false, ErrorHandler::replace) + "\n");
   }
+
+  std::string position() const override { return absl::StrCat(file_->size()); }
 
   absl::Status Flush() override { return file_->Sync(); }
 

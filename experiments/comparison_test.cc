@@ -1,4 +1,4 @@
-#include "experiments/train_command.h"
+#include "experiments/comparison.h"
 
 #include <cmath>
 #include <string>

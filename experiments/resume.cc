@@ -1,0 +1,182 @@
+#include "experiments/resume.h"
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "core/config/text.h"
+#include "core/run/run_directory.h"
+#include "core/status.h"
+#include "experiments/checkpoint.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/text_format.h"
+#include "google/protobuf/util/message_differencer.h"
+
+namespace starling {
+namespace {
+
+using ::google::protobuf::Message;
+using ::google::protobuf::TextFormat;
+using ::google::protobuf::util::MessageDifferencer;
+
+// Keeps the first difference, in words.
+class FirstDifference final : public MessageDifferencer::Reporter {
+ public:
+  using Path = std::vector<MessageDifferencer::SpecificField>;
+
+  void ReportAdded(const Message&, const Message& now, const Path& path) override {
+    Set(path, "absent", Value(now, path.back(), path.back().new_index));
+  }
+  void ReportDeleted(const Message& before, const Message&, const Path& path) override {
+    Set(path, Value(before, path.back(), path.back().index), "absent");
+  }
+  void ReportModified(const Message& before, const Message& now, const Path& path) override {
+    Set(path, Value(before, path.back(), path.back().index),
+        Value(now, path.back(), path.back().new_index));
+  }
+
+  const std::string& text() const { return text_; }
+
+ private:
+  static std::string Value(const Message& message, const MessageDifferencer::SpecificField& field,
+                           int index) {
+    if (field.field == nullptr) return "?";
+    std::string text;
+    TextFormat::Printer printer;
+    printer.SetSingleLineMode(true);
+    printer.PrintFieldValueToString(message, field.field, field.field->is_repeated() ? index : -1,
+                                    &text);
+    return text;
+  }
+
+  void Set(const Path& path, const std::string& before, const std::string& now) {
+    if (!text_.empty()) return;
+    for (const auto& step : path) {
+      if (step.field == nullptr) continue;
+      absl::StrAppend(&text_, text_.empty() ? "" : ".", step.field->name());
+      if (step.field->is_repeated()) absl::StrAppend(&text_, "[", step.index, "]");
+    }
+    absl::StrAppend(&text_, " was ", before, " and is ", now, " now");
+  }
+
+  std::string text_;
+};
+
+// Leaves what decides on the bits of a step.
+void ClearWhatMayDiffer(Experiment* config) {
+  config->clear_name();
+  config->clear_backend();
+  config->clear_metric_sink();
+  config->clear_checkpoint();
+  config->mutable_mixing()->clear_overlap();
+  config->mutable_mixing()->clear_timeout_seconds();
+  Train* train = config->mutable_train();
+  train->clear_epochs();
+  train->clear_max_steps();
+  train->clear_max_seconds();
+  train->clear_log_every_steps();
+  train->clear_eval_every_steps();
+  train->clear_consensus_every_steps();
+  const bool clips_buckets = train->grad_clip_norm() > 0 && train->grad_clip_per() == Train::BUCKET;
+  if (!clips_buckets) train->clear_bucket_mb();
+}
+
+// The first difference that matters; empty: none.
+std::string Difference(Experiment before, Experiment now) {
+  ClearWhatMayDiffer(&before);
+  ClearWhatMayDiffer(&now);
+  MessageDifferencer differencer;
+  FirstDifference first;
+  differencer.ReportDifferencesTo(&first);
+  return differencer.Compare(before, now) ? "" : first.text();
+}
+
+// The config of a checkpoint, with defaults of fields that are newer than it.
+absl::StatusOr<Experiment> ConfigOf(const CheckpointManifest& manifest) {
+  Experiment config;
+  TextLocations locations;
+  std::vector<std::string> notes;
+  RETURN_IF_ERROR(ParseText(manifest.config, "its config", &config, &locations));
+  RETURN_IF_ERROR(ResolveExperiment(locations, &config, &notes));
+  return config;
+}
+
+absl::Status CheckFits(const CheckpointManifest& manifest, const std::string& path,
+                       const Plan& plan) {
+  const auto foreign = [&](const auto&... what) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("checkpoint ", path, " is of another experiment: ", what...));
+  };
+  const auto config = ConfigOf(manifest);
+  if (!config.ok()) return foreign(config.status().message());
+  const std::string difference = Difference(*config, plan.config);
+  if (!difference.empty()) return foreign(difference);
+  const CheckpointManifest own = ManifestOf(plan, manifest.step);
+  if (manifest.data != own.data) {
+    return foreign("its data set had fingerprint ", manifest.data, ", not ", own.data);
+  }
+  if (manifest.partition != own.partition) {
+    return foreign("its partition had fingerprint ", manifest.partition, ", not ", own.partition);
+  }
+  if (manifest.step > plan.steps) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "checkpoint ", path, " is after step ", manifest.step, ", but the config ends after ",
+        plan.steps, "; train.max_steps or train.epochs can be raised"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<ResumePoint>> FindResumePoint(const ResumeRequest& request,
+                                                           const Plan& plan,
+                                                           std::vector<std::string>* notes) {
+  const std::string source = std::filesystem::weakly_canonical(request.source).string();
+  const CheckpointDirectory directory(source);
+  std::vector<int64_t> steps = directory.Steps();
+  if (request.step >= 0) steps = {request.step};
+  absl::Status newest;
+  for (int64_t step : steps) {
+    const auto manifest = directory.ReadManifest(step);
+    absl::Status status = manifest.status();
+    if (status.ok()) {
+      RETURN_IF_ERROR(CheckFits(*manifest, directory.Path(step), plan));
+      status = directory.CheckFiles(*manifest);
+    }
+    if (status.ok()) {
+      notes->push_back(absl::StrCat("goes on after step ", step, " of ", plan.steps, ", from ",
+                                    directory.Path(step)));
+      return ResumePoint{source, *manifest};
+    }
+    notes->push_back(
+        absl::StrCat("checkpoint ", directory.Path(step), " is passed over: ", status.message()));
+    newest.Update(status);
+  }
+  if (!newest.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("no checkpoint of ", source, " can be used: ", newest.message()));
+  }
+  if (request.may_be_absent) return std::nullopt;
+  return absl::NotFoundError(
+      absl::StrCat("there is no checkpoint in ", source, "/checkpoints to resume from"));
+}
+
+bool IsFinished(const std::string& run_directory, const Plan& plan) {
+  if (RunDirectory::StatusAt(run_directory) != RunStatusName(RunStatus::kDone)) return false;
+  const CheckpointDirectory directory(run_directory);
+  const std::vector<int64_t> steps = directory.Steps();
+  if (steps.empty()) return false;
+  const auto manifest = directory.ReadManifest(steps[0]);
+  if (!manifest.ok() || !CheckFits(*manifest, directory.Path(steps[0]), plan).ok()) return false;
+  const auto config = ConfigOf(*manifest);
+  const auto length = [](const Train& train) {
+    Train length;
+    if (train.has_epochs()) length.set_epochs(train.epochs());
+    if (train.has_max_steps()) length.set_max_steps(train.max_steps());
+    if (train.has_max_seconds()) length.set_max_seconds(train.max_seconds());
+    return length;
+  };
+  return config.ok() &&
+         MessageDifferencer::Equals(length(config->train()), length(plan.config.train()));
+}
+
+}  // namespace starling
