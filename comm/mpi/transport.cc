@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "comm/mpi/envelope.h"
 #include "glog/logging.h"
 
 namespace starling {
@@ -45,48 +46,6 @@ class Pause {
 
  private:
   std::chrono::steady_clock::time_point last_move_ = std::chrono::steady_clock::now();
-};
-
-// The tag of messages with this key; absent if it does not fit.
-std::optional<int> TagOf(const MessageKey& key) {
-  if (key.stream >= 1 << 4 || key.bucket < 0 || key.bucket >= 1 << 12 || key.part >= 1 << 3) {
-    return std::nullopt;
-  }
-  return static_cast<int>(key.round & 0xfff) << 19 | key.bucket << 7 | key.part << 4 | key.stream;
-}
-
-// `bytes` bytes as MPI wants them, which counts in int: large ones as one element of a type of its
-// own.
-class Bytes {
- public:
-  explicit Bytes(int64_t bytes) {
-    constexpr int64_t kBlock = 1 << 30;
-    if (bytes <= kBlock) {
-      count_ = static_cast<int>(bytes);
-      return;
-    }
-    std::vector<int> lengths;
-    std::vector<MPI_Aint> offsets;
-    for (int64_t offset = 0; offset < bytes; offset += kBlock) {
-      lengths.push_back(static_cast<int>(std::min(kBlock, bytes - offset)));
-      offsets.push_back(offset);
-    }
-    MPI_Type_create_hindexed(static_cast<int>(lengths.size()), lengths.data(), offsets.data(),
-                             MPI_BYTE, &type_);
-    MPI_Type_commit(&type_);
-  }
-  ~Bytes() {
-    if (type_ != MPI_BYTE) MPI_Type_free(&type_);  // once what uses it has ended
-  }
-  Bytes(const Bytes&) = delete;
-  Bytes& operator=(const Bytes&) = delete;
-
-  int count() const { return count_; }
-  MPI_Datatype type() const { return type_; }
-
- private:
-  int count_ = 1;
-  MPI_Datatype type_ = MPI_BYTE;
 };
 
 }  // namespace
@@ -160,7 +119,7 @@ void MpiTransport::Post(const std::shared_ptr<Exchanging>& exchange) {
 void MpiTransport::PostSend(const std::shared_ptr<Exchanging>& exchange, int index) {
   if (aborted_) return;
   const Send& send = exchange->sends[index];
-  if (const std::optional<int> tag = TagOf(send.key)) {
+  if (const std::optional<int> tag = DirectTag(send.key)) {
     return StartSend(exchange, index, *tag, direct_);
   }
   const int64_t bytes = send.data.bytes();
@@ -191,7 +150,7 @@ void MpiTransport::PostSend(const std::shared_ptr<Exchanging>& exchange, int ind
 void MpiTransport::StartSend(const std::shared_ptr<Exchanging>& exchange, int index, int tag,
                              MPI_Comm comm) {
   const Send& send = exchange->sends[index];
-  const Bytes bytes(send.data.bytes());
+  const MpiBytes bytes(send.data.bytes());
   Operation operation;
   operation.kind = Operation::kSend;
   operation.exchange = exchange;
@@ -206,7 +165,7 @@ void MpiTransport::StartSend(const std::shared_ptr<Exchanging>& exchange, int in
 
 void MpiTransport::PostReceive(const std::shared_ptr<Exchanging>& exchange, int index) {
   const Receive& receive = exchange->receives[index];
-  if (const std::optional<int> tag = TagOf(receive.key)) {
+  if (const std::optional<int> tag = DirectTag(receive.key)) {
     if (aborted_) return;
     const int from = receive.from == kAnyone ? MPI_ANY_SOURCE : receive.from;
     return StartReceive(exchange, index, from, *tag, direct_);
@@ -266,7 +225,7 @@ void MpiTransport::Take(const Waiter& waiter, int from, const HeaderMessage& mes
 void MpiTransport::StartReceive(const std::shared_ptr<Exchanging>& exchange, int index, int from,
                                 int tag, MPI_Comm comm) {
   const Buffer& into = exchange->receives[index].into;
-  const Bytes bytes(into.bytes());
+  const MpiBytes bytes(into.bytes());
   Operation operation;
   operation.kind = Operation::kReceive;
   operation.exchange = exchange;

@@ -139,7 +139,7 @@ class FaultsTest(unittest.TestCase):
         run = Run("step_ms: 20", mpi=False, steps=100000, flags=["--np=4"])
         run.read_until(r"^1/100000 ")
         os.kill(run.process.pid, signal.SIGTERM)
-        self.assertEqual(run.end(20), 130, run.err)
+        self.assertEqual(run.end(20), 75, run.err)
         self.assertEqual(run.read("STATUS").strip(), "interrupted")
         self.assertIn("stopped on request after ", run.read("summary.json"))
         self.assertEqual(run.pids(), [])
