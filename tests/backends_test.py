@@ -31,7 +31,7 @@ def switches(overlap, bucket_mb):
 
 
 class BackendsTest(unittest.TestCase):
-    def digest(self, processes, *flags):
+    def summary(self, processes, *flags):
         """Of a run on threads (processes 0) or on MPI."""
         config = starling.write(CONFIG)
         directory = starling.scratch() + "/run"
@@ -44,7 +44,10 @@ class BackendsTest(unittest.TestCase):
         ran = subprocess.run(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, timeout=60, check=False)
         self.assertEqual(ran.returncode, 0, ran.stdout)
-        return starling.summary(directory)["state_digest"]
+        return starling.summary(directory)
+
+    def digest(self, processes, *flags):
+        return self.summary(processes, *flags)["state_digest"]
 
     def test_threads_and_mpi_end_in_the_same_bits(self):
         for name, algorithm in ALGORITHMS.items():
@@ -73,6 +76,16 @@ class BackendsTest(unittest.TestCase):
             flags = world + ["--set=mixing.precision=" + precision]
             with self.subTest(precision=precision):
                 self.assertEqual(self.digest(8, *flags), self.digest(0, *flags))
+
+    def test_sums_of_mpis_own_agree_up_to_rounding(self):
+        native = "--set=backend={name:\"mpi\" config{all_reduce: NATIVE}}"
+        for name, world in {"allreduce": ALGORITHMS["allreduce"],
+                            "groups": ["--set=topology.name=alternating_exp_ring"]}.items():
+            with self.subTest(name):
+                flags = world + ["--set=workers=4", "--set=workers_per_node=2"]
+                ours, mpis = self.summary(4, *flags), self.summary(4, *flags, native)
+                self.assertLess(abs(mpis["eval_loss"] - ours["eval_loss"]),
+                                1e-5 * ours["eval_loss"])
 
     def test_np_starts_the_processes(self):
         config = starling.write(CONFIG)

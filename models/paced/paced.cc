@@ -124,6 +124,8 @@ class Paced final : public Model {
     // When what has been computed so far ends. Waking up late and writing the gradient are part of
     // the modelled time and do not add up; what `ready` takes comes on top.
     double due = clock_->NowSeconds() + pace * forward_seconds_;
+    clock_->SleepUntil(due);
+    ForwardDone();
     auto tensor = layout_.tensors.begin();
     for (size_t b = 0; b < layout_.buckets.size(); ++b) {
       const Range& bucket = layout_.buckets[b];
