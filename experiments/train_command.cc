@@ -343,7 +343,11 @@ int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
 
   // Before any library can start threads of its own.
   Stopper stopper;
-  InterruptWatcher watcher({[&](int signal) { stopper.First(signal); },
+  InterruptWatcher watcher({[&](int signal) {
+                              // A scheduler's: the last chance to see what the run was doing.
+                              if (signal == SIGUSR1) stopper.Report("SIGUSR1; who waits for whom:");
+                              stopper.First(signal);
+                            },
                             [&] { stopper.Report("stopping takes long; who waits for whom:"); },
                             [&] { stopper.Second(); },
                             [&] { stopper.Report("SIGUSR2; who waits for whom:"); }});

@@ -1,5 +1,6 @@
 """Stopped and killed trainings go on: to the same bits, or they say why not."""
 
+import json
 import os
 import shutil
 import signal
@@ -132,7 +133,12 @@ class ResumeTest(unittest.TestCase):
         self.assertEqual(second["bytes_sent_per_worker"], 2 * first["bytes_sent_per_worker"])
         self.assertEqual(sum(link["bytes"] for link in second["bytes_per_link"]),
                          2 * sum(link["bytes"] for link in first["bytes_per_link"]))
-        self.assertGreater(second["wall_seconds"], first["wall_seconds"])
+        with open(os.path.join(self.directory, "metrics.jsonl"), encoding="utf-8") as file:
+            seconds = [record["wall_s"] for record in map(json.loads, file)
+                       if "train/loss" in record]
+        self.assertGreater(len(seconds), 1)
+        self.assertEqual(seconds, sorted(seconds), "the clock went on where it was")
+        self.assertGreater(second["wall_seconds"], seconds[-1])
         with open(os.path.join(self.directory, "command.txt"), encoding="utf-8") as file:
             self.assertEqual(len(file.readlines()), 2)
 
@@ -240,6 +246,8 @@ class ResumeTest(unittest.TestCase):
         for sent, code in ((signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)):
             shutil.rmtree(self.directory, ignore_errors=True)
             self.stopped(sent, code)
+            self.assertEqual(os.path.exists(os.path.join(self.directory, "hang_report.txt")),
+                             sent == signal.SIGUSR1)
             steps = starling.summary(self.directory)["steps"]
             self.assertIn("goes on after step %d of 3000" % steps, self.train("--resume"))
             self.assertEqual(self.digest(), self.whole())
