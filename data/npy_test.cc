@@ -76,8 +76,9 @@ TEST(NpyTest, ReadsShapesFromNoAxisToSeveral) {
 }
 
 TEST(NpyTest, HeaderMayBeSpeltOtherwise) {
-  const auto array =
-      ParseNpy(NpyFile("{ \"shape\":(2,1 ),'descr' : \"|u1\",\n'fortran_order':False}", "ab"));
+  const std::string file =
+      NpyFile("{ \"shape\":(2,1 ),'descr' : \"|u1\",\n'fortran_order':False}", "ab");
+  const auto array = ParseNpy(file);
   ASSERT_TRUE(array.ok()) << array.status();
   EXPECT_THAT(array->shape, ElementsAre(2, 1));
   EXPECT_EQ(array->elements, "ab");
