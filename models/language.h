@@ -1,4 +1,4 @@
-// What language models ask of a data set, checked before a model is built.
+// What models of text ask of a data set, checked before a model is built.
 #ifndef MODELS_LANGUAGE_H_
 #define MODELS_LANGUAGE_H_
 

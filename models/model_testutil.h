@@ -22,7 +22,7 @@ DataSpec LabelledSpec(std::vector<int64_t> shape, int64_t classes);
 // Sentence pairs over one vocabulary, as data for translation has them.
 DataSpec TranslationSpec(int64_t vocabulary);
 
-// Sequences of tokens, each with the next one as its target, as data for language models have them.
+// Sequences of tokens, each with the next one as its target, as data of text have them.
 DataSpec TextSpec(int64_t context, int64_t vocabulary);
 
 // `size` examples: N(0, 1) in floating-point fields; in integer ones labels below `classes`, or

@@ -69,7 +69,7 @@ def write(text, name="config.textproto"):
 
 
 def language_config(model):
-    """Returns CONFIG with a language model (its PluginRef in text format) on a few lines."""
+    """Returns CONFIG with a model of text (its PluginRef in text format) on a few lines."""
     text = write("".join("line %d of %d\n" % (i, i * i) for i in range(300)), "text.txt")
     return CONFIG.replace('model { name: "mlp" config { hidden: [24, 16] } }',
                           "model { %s }" % model).replace(

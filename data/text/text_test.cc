@@ -191,7 +191,7 @@ TEST(TextTest, SaysWhatIsWrongWithTheText) {
   if (!saved.empty()) setenv("STARLING_DATA", saved.c_str(), 1);
 }
 
-// 1,115,394 characters, 65 of them different, as character language models report them.
+// 1,115,394 characters, 65 of them different, as is commonly reported of it.
 TEST(TextTest, ReadsTinyShakespeare) {
   TextConfig config;
   const auto dataset = Make(config);

@@ -1,4 +1,4 @@
-// An LSTM language model, as Zaremba, Sutskever, Vinyals, "Recurrent Neural Network
+// An LSTM that predicts the next token of a text, as Zaremba, Sutskever, Vinyals, "Recurrent Neural Network
 // Regularization", 2014: embedding, LSTMs with dropout between them (not inside), linear layer.
 // Sizes: README.md.
 #include <cmath>
@@ -98,7 +98,7 @@ class Lstm final : public torch::nn::Module {
 
  private:
   // PyTorch's for LSTMs and linear layers. Its N(0, 1) for embeddings is too much for a matrix that
-  // also gives the logits: U(-0.1, 0.1), as in its example of a language model.
+  // also gives the logits: U(-0.1, 0.1), as in its example of word prediction.
   static std::optional<StartingDistribution> StartingValue(const TensorInfo& tensor,
                                                            int64_t hidden) {
     StartingDistribution distribution;
@@ -119,7 +119,7 @@ class Lstm final : public torch::nn::Module {
 };
 
 STARLING_REGISTER_PLUGIN(Model, Lstm, LstmConfig,
-                         PluginFacts{"lstm", "LSTM language model",
+                         PluginFacts{"lstm", "LSTM that predicts the next token",
                                      "Zaremba, Sutskever, Vinyals 2014",
                                      /*aliases=*/{},
                                      /*limits=*/""});

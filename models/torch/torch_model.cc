@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -46,11 +47,32 @@ torch::ScalarType ScalarTypeOf(DType type) {
   return torch::kFloat32;
 }
 
-DType DTypeFor(torch::ScalarType type) {
-  for (DType candidate : {DType::kF32, DType::kF64, DType::kI32, DType::kI64, DType::kByte}) {
+// Of elements as they are kept: a bool is a byte.
+std::optional<DType> DTypeFor(torch::ScalarType type) {
+  if (type == torch::kBool) return DType::kByte;
+  for (DType candidate : {DType::kF32, DType::kF64, DType::kF16, DType::kBF16, DType::kI32,
+                          DType::kI64, DType::kByte}) {
     if (ScalarTypeOf(candidate) == type) return candidate;
   }
-  LOG(FATAL) << "no DType for " << type;
+  return std::nullopt;
+}
+
+// Buffers are state, which is saved and compared element by element.
+absl::Status CheckBuffers(absl::string_view title, const torch::nn::Module& module) {
+  for (const auto& item : module.named_buffers()) {
+    const torch::Tensor& tensor = item.value();
+    if (!DTypeFor(tensor.scalar_type()).has_value()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          title, ": buffer \"", item.key(), "\" is of type ", torch::toString(tensor.scalar_type()),
+          "; buffers may be floating-point, int, long, byte or bool"));
+    }
+    if (!tensor.is_contiguous()) {
+      return absl::InvalidArgumentError(absl::StrCat(title, ": buffer \"", item.key(),
+                                                     "\" is not contiguous; register its "
+                                                     "contiguous()"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 torch::Tensor View(Buffer values, const std::vector<int64_t>& shape) {
@@ -368,7 +390,7 @@ absl::Status TorchModel::VisitState(StateVisitor* visitor) {
     const torch::Tensor& tensor = item.value();
     RETURN_IF_ERROR(visitor->VisitTensor(
         item.key(), tensor.sizes().vec(),
-        Buffer{tensor.data_ptr(), tensor.numel(), DTypeFor(tensor.scalar_type())}));
+        Buffer{tensor.data_ptr(), tensor.numel(), *DTypeFor(tensor.scalar_type())}));
   }
   return absl::OkStatus();
 }
@@ -413,6 +435,7 @@ absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
   }
   TorchNet net;
   RETURN_IF_ERROR(CatchExceptions(absl::StrCat("model \"", name, "\""), [&] { net = build(); }));
+  RETURN_IF_ERROR(CheckBuffers(absl::StrCat("model \"", name, "\""), *net.module));
   auto model = std::make_unique<TorchModel>(name, std::move(net), context.dtype);
   RETURN_IF_ERROR(model->MakeLayoutFromDryPass(*context.data, context.bucket_bytes));
   return model;

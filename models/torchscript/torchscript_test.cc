@@ -143,7 +143,7 @@ TEST(TorchscriptTest, ComputesWhatLibTorchComputes) {
   }
 }
 
-// As for language models: a label for each place of a sequence, classes on the last axis.
+// As for text: a label for each place of a sequence, classes on the last axis.
 TEST(TorchscriptTest, LogitsMayHaveALabelForEachPlace) {
   DataSpec data;
   data.fields = {{"tokens", {7}, DType::kI64}, {"targets", {7}, DType::kI64}};
@@ -176,6 +176,22 @@ TEST(TorchscriptTest, FrozenParametersStayAsTheyAre) {
   CHECK_OK(model->VisitState(&state));
   DigestVisitor none(&model->layout());
   EXPECT_NE(state.digest(), none.digest()) << "what is not trained is state";
+}
+
+TEST(TorchscriptTest, BuffersOfUnknownKindsAreNamed) {
+  const auto with_buffer = [](const torch::Tensor& buffer) {
+    Module net = Net(kForward);
+    net.register_buffer("mask", buffer);
+    return net;
+  };
+  const auto masked = Make(with_buffer(torch::ones({3, 3}, torch::kBool).tril())).value();
+  DigestVisitor state(&masked->layout());
+  EXPECT_TRUE(masked->VisitState(&state).ok());
+  EXPECT_EQ(ErrorOf(with_buffer(torch::ones({3}, torch::kInt16))),
+            "model \"torchscript\": buffer \"mask\" is of type Short; buffers may be "
+            "floating-point, int, long, byte or bool");
+  EXPECT_EQ(ErrorOf(with_buffer(torch::ones({2, 3}).t())),
+            "model \"torchscript\": buffer \"mask\" is not contiguous; register its contiguous()");
 }
 
 TEST(TorchscriptTest, TiedParametersAreOne) {
