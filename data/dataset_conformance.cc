@@ -71,6 +71,19 @@ std::string DatasetCaseName(const testing::TestParamInfo<DatasetCase>& info) {
   return info.param.dataset.name();
 }
 
+PluginRef DatasetRef(const std::string& name, const google::protobuf::Message& config) {
+  PluginRef ref;
+  ref.set_name(name);
+  ref.mutable_config()->PackFrom(config);
+  return ref;
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> MakeDataset(const std::string& name,
+                                                     const google::protobuf::Message& config,
+                                                     const Dataset::Context& context) {
+  return Registry<Dataset>::Global().Create(DatasetRef(name, config), context);
+}
+
 void DatasetConformance::SetUp() {
   Dataset::Context context;
   context.seed = 1;

@@ -12,8 +12,10 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "core/config/plugin_ref.pb.h"
 #include "data/dataset.h"
+#include "google/protobuf/message.h"
 #include "gtest/gtest.h"
 
 namespace starling {
@@ -26,6 +28,13 @@ struct DatasetCase {
 
 // The name of the plug-in.
 std::string DatasetCaseName(const testing::TestParamInfo<DatasetCase>& info);
+
+// For tests: the data set `name` with this config, as an experiment names it, and the data set
+// itself.
+PluginRef DatasetRef(const std::string& name, const google::protobuf::Message& config);
+absl::StatusOr<std::unique_ptr<Dataset>> MakeDataset(const std::string& name,
+                                                     const google::protobuf::Message& config,
+                                                     const Dataset::Context& context = {});
 
 class DatasetConformance : public testing::TestWithParam<DatasetCase> {
  protected:

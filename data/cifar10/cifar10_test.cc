@@ -10,8 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "core/config/plugin_ref.pb.h"
-#include "core/registry.h"
 #include "data/cifar10/cifar10.pb.h"
 #include "data/data_directory.h"
 #include "data/dataset_conformance.h"
@@ -64,17 +62,6 @@ Cifar10Config Small(const std::string& name) {
   return config;
 }
 
-PluginRef Ref(const Cifar10Config& config) {
-  PluginRef ref;
-  ref.set_name("cifar10");
-  ref.mutable_config()->PackFrom(config);
-  return ref;
-}
-
-absl::StatusOr<std::unique_ptr<Dataset>> Make(const Cifar10Config& config) {
-  return Registry<Dataset>::Global().Create(Ref(config), {});
-}
-
 std::vector<float> ReadOne(const Dataset& dataset, Split split, int64_t example, uint64_t stream) {
   Batch batch;
   EXPECT_TRUE(dataset.Read(split, {example}, stream, &batch).ok());
@@ -98,13 +85,14 @@ std::vector<float> Expected(int64_t number, int64_t down, int64_t right, bool mi
 }
 
 INSTANTIATE_TEST_SUITE_P(Small, DatasetConformance,
-                         testing::Values(DatasetCase{Ref(Small("conformance"))}), DatasetCaseName);
+                         testing::Values(DatasetCase{DatasetRef("cifar10", Small("conformance"))}),
+                         DatasetCaseName);
 
 TEST(Cifar10Test, SplitsAreInFileOrder) {
   Cifar10Config config = Small("splits");
   config.set_normalize(false);
   config.set_augment(false);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("cifar10", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->spec().fields[0].shape, (std::vector<int64_t>{3, 32, 32}));
   ASSERT_EQ((*dataset)->size(Split::kTrain), 50);
@@ -122,7 +110,7 @@ TEST(Cifar10Test, SplitsAreInFileOrder) {
 TEST(Cifar10Test, NormalizesByColour) {
   Cifar10Config config = Small("normalize");
   config.set_augment(false);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("cifar10", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   const auto values = ReadOne(**dataset, Split::kTrain, 2, 1);
   const double mean[] = {0.4914, 0.4822, 0.4465}, deviation[] = {0.2470, 0.2435, 0.2616};
@@ -137,7 +125,7 @@ TEST(Cifar10Test, NormalizesByColour) {
 TEST(Cifar10Test, AugmentsTrainingImagesOnly) {
   Cifar10Config config = Small("augment");
   config.set_normalize(false);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("cifar10", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   std::map<std::vector<float>, int> views;  // of image 5
   for (int down = -4; down <= 4; ++down) {
@@ -161,21 +149,21 @@ TEST(Cifar10Test, AugmentsTrainingImagesOnly) {
 }
 
 TEST(Cifar10Test, FingerprintIsOfWhatIsRead) {
-  const auto a = Make(Small("here")), b = Make(Small("there"));
+  const auto a = MakeDataset("cifar10", Small("here")), b = MakeDataset("cifar10", Small("there"));
   ASSERT_TRUE(a.ok() && b.ok());
   EXPECT_EQ((*a)->fingerprint(), (*b)->fingerprint());
   Cifar10Config config = Small("here");
   config.set_augment(false);
-  EXPECT_NE(Make(config).value()->fingerprint(), (*a)->fingerprint());
+  EXPECT_NE(MakeDataset("cifar10", config).value()->fingerprint(), (*a)->fingerprint());
   config = Small("here");
   Write(config.dir() + "/test_batch.bin", Records(kTrain + 1, kPerFile));
-  EXPECT_NE(Make(config).value()->fingerprint(), (*a)->fingerprint());
+  EXPECT_NE(MakeDataset("cifar10", config).value()->fingerprint(), (*a)->fingerprint());
 }
 
 TEST(Cifar10Test, NamesWhatIsMissingOrBroken) {
   Cifar10Config config;
   config.set_dir("/nowhere/cifar");
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("cifar10", config).status(),
             absl::NotFoundError(
                 "dataset \"cifar10\": the directory /nowhere/cifar (dataset.config.dir) does not "
                 "exist; download and unpack "
@@ -183,23 +171,23 @@ TEST(Cifar10Test, NamesWhatIsMissingOrBroken) {
   config = Small("broken");
   const std::string file = config.dir() + "/data_batch_3.bin";
   Write(file, Records(24, 2).substr(0, 3073 + 100));
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("cifar10", config).status(),
             absl::DataLossError(file + " holds 3173 bytes; it must hold records of 3073 bytes, at "
                                        "least one"));
   std::string records = Records(24, 2);
   records[3073] = 10;
   Write(file, records);
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("cifar10", config).status(),
             absl::DataLossError(file + ": label 1 is 10; labels are 0 to 9"));
   std::filesystem::remove(file);
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("cifar10", config).status(),
             absl::NotFoundError("cannot read " + file + ": No such file or directory"));
 }
 
 TEST(Cifar10Test, KeepsAtLeastOneTrainingImage) {
   Cifar10Config config = Small("validation");
   config.set_validation_examples(kTrain);
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("cifar10", config).status(),
             absl::InvalidArgumentError(absl::StrCat(
                 "dataset \"cifar10\": validation_examples is 60; it must be less than the 60 "
                 "training images in ",
@@ -212,7 +200,7 @@ TEST(Cifar10Test, ReadsTheRealFiles) {
   config.set_normalize(false);
   config.set_augment(false);
   config.set_validation_examples(0);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("cifar10", config);
   if (absl::IsNotFound(dataset.status())) GTEST_SKIP() << dataset.status().message();
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   for (const auto& [split, each] : {std::pair(Split::kTrain, 5000), {Split::kTest, 1000}}) {

@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "core/config/plugin_ref.pb.h"
-#include "core/registry.h"
 #include "data/dataset_conformance.h"
 #include "data/fashion_mnist/fashion_mnist.pb.h"
 #include "data/idx_testutil.h"
@@ -56,17 +54,6 @@ FashionMnistConfig Small(const std::string& directory) {
   return config;
 }
 
-PluginRef Ref(const FashionMnistConfig& config) {
-  PluginRef ref;
-  ref.set_name("fashion_mnist");
-  ref.mutable_config()->PackFrom(config);
-  return ref;
-}
-
-absl::StatusOr<std::unique_ptr<Dataset>> Make(const FashionMnistConfig& config) {
-  return Registry<Dataset>::Global().Create(Ref(config), {});
-}
-
 // The first value of one example.
 float FirstValue(const Dataset& dataset, Split split, int64_t example) {
   Batch batch;
@@ -75,19 +62,20 @@ float FirstValue(const Dataset& dataset, Split split, int64_t example) {
 }
 
 std::string ErrorOf(const FashionMnistConfig& config, absl::StatusCode code) {
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("fashion_mnist", config);
   EXPECT_EQ(dataset.status().code(), code) << dataset.status();
   return std::string(dataset.status().message());
 }
 
 INSTANTIATE_TEST_SUITE_P(Small, DatasetConformance,
-                         testing::Values(DatasetCase{Ref(Small(SmallDirectory("conformance")))}),
+                         testing::Values(DatasetCase{
+                             DatasetRef("fashion_mnist", Small(SmallDirectory("conformance")))}),
                          DatasetCaseName);
 
 TEST(FashionMnistTest, LastTrainingImagesAreTheValidationSplit) {
   FashionMnistConfig config = Small(SmallDirectory("splits"));
   config.set_normalize(false);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("fashion_mnist", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   ASSERT_EQ((*dataset)->size(Split::kTrain), 50);
   ASSERT_EQ((*dataset)->size(Split::kValidation), 10);
@@ -103,7 +91,7 @@ TEST(FashionMnistTest, LastTrainingImagesAreTheValidationSplit) {
 }
 
 TEST(FashionMnistTest, NormalizesPixels) {
-  const auto dataset = Make(Small(SmallDirectory("normalize")));
+  const auto dataset = MakeDataset("fashion_mnist", Small(SmallDirectory("normalize")));
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ(FirstValue(**dataset, Split::kTrain, 0), static_cast<float>(-0.2860 / 0.3530));
   EXPECT_EQ(FirstValue(**dataset, Split::kTest, 3),
@@ -111,12 +99,13 @@ TEST(FashionMnistTest, NormalizesPixels) {
 }
 
 TEST(FashionMnistTest, FingerprintIsTheSameWhereverTheFilesLie) {
-  const auto a = Make(Small(SmallDirectory("here"))), b = Make(Small(SmallDirectory("there")));
+  const auto a = MakeDataset("fashion_mnist", Small(SmallDirectory("here"))),
+             b = MakeDataset("fashion_mnist", Small(SmallDirectory("there")));
   ASSERT_TRUE(a.ok() && b.ok());
   EXPECT_EQ((*a)->fingerprint(), (*b)->fingerprint());
   FashionMnistConfig config = Small(SmallDirectory("here"));
   config.set_validation_examples(11);
-  const auto other_splits = Make(config);
+  const auto other_splits = MakeDataset("fashion_mnist", config);
   ASSERT_TRUE(other_splits.ok());
   EXPECT_NE((*a)->fingerprint(), (*other_splits)->fingerprint());
 }
@@ -126,7 +115,7 @@ TEST(FashionMnistTest, LooksIntoStarlingData) {
   setenv("STARLING_DATA", (testing::TempDir() + "/data").c_str(), 1);
   FashionMnistConfig config;
   config.set_validation_examples(1);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("fashion_mnist", config);
   unsetenv("STARLING_DATA");
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->size(Split::kTrain), kTrain - 1);
@@ -193,7 +182,7 @@ TEST(FashionMnistTest, KeepsAtLeastOneTrainingImage) {
   EXPECT_THAT(ErrorOf(config, absl::StatusCode::kInvalidArgument),
               HasSubstr("validation_examples is 60; it must be less than the 60 training images"));
   config.set_validation_examples(0);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("fashion_mnist", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->size(Split::kValidation), 0);
 }
@@ -206,7 +195,7 @@ TEST(FashionMnistTest, ReadsTheRealFiles) {
   FashionMnistConfig config;
   config.set_dir(kDebianDirectory);
   config.set_normalize(false);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("fashion_mnist", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->size(Split::kTrain), 55000);
   EXPECT_EQ((*dataset)->size(Split::kValidation), 5000);

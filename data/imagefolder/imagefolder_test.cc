@@ -11,8 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "core/config/plugin_ref.pb.h"
-#include "core/registry.h"
 #include "data/dataset_conformance.h"
 #include "data/image/decode.h"
 #include "data/image/image.h"
@@ -63,17 +61,6 @@ ImagefolderConfig Small(const std::string& name) {
   return config;
 }
 
-PluginRef Ref(const ImagefolderConfig& config) {
-  PluginRef ref;
-  ref.set_name("imagefolder");
-  ref.mutable_config()->PackFrom(config);
-  return ref;
-}
-
-absl::StatusOr<std::unique_ptr<Dataset>> Make(const ImagefolderConfig& config) {
-  return Registry<Dataset>::Global().Create(Ref(config), {});
-}
-
 std::vector<float> ReadOne(const Dataset& dataset, Split split, int64_t example, uint64_t stream) {
   Batch batch;
   const absl::Status status = dataset.Read(split, {example}, stream, &batch);
@@ -92,10 +79,12 @@ int NumberOf(const std::vector<float>& values) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Small, DatasetConformance,
-                         testing::Values(DatasetCase{Ref(Small("conformance"))}), DatasetCaseName);
+                         testing::Values(DatasetCase{
+                             DatasetRef("imagefolder", Small("conformance"))}),
+                         DatasetCaseName);
 
 TEST(ImagefolderTest, ValidationIsSpreadEvenlyOverTrain) {
-  const auto dataset = Make(Small("splits"));
+  const auto dataset = MakeDataset("imagefolder", Small("splits"));
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->spec().classes, 3);
   EXPECT_THAT((*dataset)->spec().fields[0].shape, ElementsAre(3, -1, -1));
@@ -119,7 +108,7 @@ TEST(ImagefolderTest, ValidationIsSpreadEvenlyOverTrain) {
 
 // By hand: scaled to the shorter side, the centre, colours made comparable.
 TEST(ImagefolderTest, EvaluatesTheCentre) {
-  const auto dataset = Make(Small("evaluation"));
+  const auto dataset = MakeDataset("imagefolder", Small("evaluation"));
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   const Image image = DecodeImage("", Jpeg(22)).value();  // 62 x 38: 32 x 20
   std::vector<float> expected(3 * 16 * 16);
@@ -136,7 +125,7 @@ TEST(ImagefolderTest, EvaluatesTheCentre) {
 
 // Red rises to the right and green downward, as in the whole, unless mirrored.
 TEST(ImagefolderTest, TrainsOnRandomParts) {
-  const auto dataset = Make(Small("training"));
+  const auto dataset = MakeDataset("imagefolder", Small("training"));
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   std::set<std::vector<float>> different;
   int mirrored = 0;
@@ -154,20 +143,20 @@ TEST(ImagefolderTest, TrainsOnRandomParts) {
 TEST(ImagefolderTest, EqualSidesMakeOneShape) {
   ImagefolderConfig config = Small("square");
   config.set_train_crop(16);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("imagefolder", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_THAT((*dataset)->spec().fields[0].shape, ElementsAre(3, 16, 16));
 }
 
 TEST(ImagefolderTest, FingerprintIsOfNamesAndSizes) {
   ImagefolderConfig config = Small("here");
-  const uint64_t fingerprint = Make(config).value()->fingerprint();
-  EXPECT_EQ(Make(Small("there")).value()->fingerprint(), fingerprint);
+  const uint64_t fingerprint = MakeDataset("imagefolder", config).value()->fingerprint();
+  EXPECT_EQ(MakeDataset("imagefolder", Small("there")).value()->fingerprint(), fingerprint);
   WriteFile(config.dir() + "/val/cat/0.JPEG", Jpeg(1) + "x");
-  EXPECT_NE(Make(config).value()->fingerprint(), fingerprint);
+  EXPECT_NE(MakeDataset("imagefolder", config).value()->fingerprint(), fingerprint);
   config = Small("here");
   std::filesystem::rename(config.dir() + "/train/bee/1.jpg", config.dir() + "/train/bee/1b.jpg");
-  EXPECT_NE(Make(config).value()->fingerprint(), fingerprint);
+  EXPECT_NE(MakeDataset("imagefolder", config).value()->fingerprint(), fingerprint);
 }
 
 TEST(ImagefolderTest, ReadsPngAndIgnoresOtherFiles) {
@@ -177,7 +166,7 @@ TEST(ImagefolderTest, ReadsPngAndIgnoresOtherFiles) {
   WriteFile(config.dir() + "/val/ant/.hidden.jpg", "");
   WriteFile(config.dir() + "/val/ant/list.txt", "");
   WriteFile(config.dir() + "/val/README.md", "");
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("imagefolder", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   ASSERT_EQ((*dataset)->size(Split::kTest), 6);
   EXPECT_EQ(NumberOf(ReadOne(**dataset, Split::kTest, 0, 1)), 2);
@@ -187,7 +176,7 @@ TEST(ImagefolderTest, BrokenFilesAreNamedWhenRead) {
   ImagefolderConfig config = Small("broken");
   const std::string path = config.dir() + "/val/bee/1.jpg";
   WriteFile(path, Jpeg(24).substr(0, 500));
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("imagefolder", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   Batch batch;
   const absl::Status status = (*dataset)->Read(Split::kTest, {2, 3}, 1, &batch);
@@ -199,17 +188,18 @@ TEST(ImagefolderTest, SaysWhatIsWrongWithADirectory) {
   ImagefolderConfig config = Small("wrong");
   const std::string directory = config.dir();
   std::filesystem::create_directory(directory + "/val/dog");
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("imagefolder", config).status(),
             absl::DataLossError("the class directory " + directory +
                                 "/val/dog holds no image (.jpg, .jpeg or .png)"));
   WriteFile(directory + "/val/dog/0.jpg", Jpeg(1));
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("imagefolder", config).status(),
             absl::DataLossError(directory + "/val/dog is a class that train does not have"));
   std::filesystem::remove_all(directory + "/val");
-  EXPECT_EQ(Make(config).status(), absl::NotFoundError("cannot read the directory " + directory +
-                                                       "/val: No such file or directory"));
+  EXPECT_EQ(MakeDataset("imagefolder", config).status(),
+            absl::NotFoundError("cannot read the directory " + directory +
+                                "/val: No such file or directory"));
   std::filesystem::create_directory(directory + "/val");
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("imagefolder", config).status(),
             absl::DataLossError(directory + "/val holds 0 class directories; it must hold at least "
                                             "2, with images in them"));
 }
@@ -217,13 +207,13 @@ TEST(ImagefolderTest, SaysWhatIsWrongWithADirectory) {
 TEST(ImagefolderTest, SaysWhatIsWrongWithAConfig) {
   ImagefolderConfig config = Small("config");
   config.set_eval_crop(21);
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("imagefolder", config).status(),
             absl::InvalidArgumentError("dataset \"imagefolder\": eval_crop is 21; it must be at "
                                        "most eval_resize, which is 20"));
   config = Small("config");
   config.set_expected_train_images(21);
   config.set_expected_val_images(7);
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("imagefolder", config).status(),
             absl::DataLossError("dataset \"imagefolder\": " + config.dir() +
                                 " has 6 val_images, but expected_val_images is 7"));
 }
@@ -231,16 +221,16 @@ TEST(ImagefolderTest, SaysWhatIsWrongWithAConfig) {
 TEST(ImagefolderTest, CanBePlannedWithWithoutItsFiles) {
   ImagefolderConfig config;
   config.set_dir("/nowhere/imagenet");
-  const absl::Status missing = Make(config).status();
+  const absl::Status missing = MakeDataset("imagefolder", config).status();
   EXPECT_EQ(missing,
             absl::NotFoundError("dataset \"imagefolder\": the directory /nowhere/imagenet "
                                 "(dataset.config.dir) does not exist; put train/CLASS/* and "
                                 "val/CLASS/* there"));
   config.set_expected_classes(10);
   config.set_expected_train_images(200);
-  EXPECT_EQ(Make(config).status(), missing);
+  EXPECT_EQ(MakeDataset("imagefolder", config).status(), missing);
   config.set_expected_val_images(30);
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("imagefolder", config);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->size(Split::kTrain), 198);
   EXPECT_EQ((*dataset)->size(Split::kValidation), 2);

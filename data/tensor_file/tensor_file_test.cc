@@ -9,7 +9,6 @@
 #include "absl/types/span.h"
 #include "core/buffer.h"
 #include "core/config/plugin_ref.pb.h"
-#include "core/registry.h"
 #include "core/run/test_files.h"
 #include "core/safetensors.h"
 #include "core/status.h"
@@ -76,19 +75,8 @@ class TensorFileTest : public testing::Test {
     return config;
   }
 
-  static PluginRef Ref(const TensorFileConfig& config) {
-    PluginRef ref;
-    ref.set_name("tensor_file");
-    ref.mutable_config()->PackFrom(config);
-    return ref;
-  }
-
-  static absl::StatusOr<std::unique_ptr<Dataset>> Make(const TensorFileConfig& config) {
-    return Registry<Dataset>::Global().Create(Ref(config), {});
-  }
-
   static std::string ErrorOf(const TensorFileConfig& config) {
-    const auto status = Make(config).status();
+    const auto status = MakeDataset("tensor_file", config).status();
     EXPECT_FALSE(status.ok());
     EXPECT_THAT(std::string(status.message()), StartsWith("dataset \"tensor_file\": "));
     EXPECT_EQ(status.message().find('\n'), absl::string_view::npos);
@@ -139,7 +127,7 @@ TEST_F(TensorFileTest, EndsOfTheTrainingArraysAreTheOtherSplits) {
   TensorFileConfig config = Labelled();
   config.set_validation_share(0.25);
   config.set_test_share(0.125);
-  const auto dataset = Make(config).value();
+  const auto dataset = MakeDataset("tensor_file", config).value();
   EXPECT_EQ(dataset->size(Split::kTrain), 25);
   EXPECT_EQ(dataset->size(Split::kValidation), 10);
   EXPECT_EQ(dataset->size(Split::kTest), 5);
@@ -160,7 +148,7 @@ TEST_F(TensorFileTest, SplitsMayHaveArraysOfTheirOwn) {
   config.set_validation_share(0);
   config.mutable_field(0)->set_test("test.npz:x");
   config.mutable_field(1)->set_test("test.npz:y");
-  const auto dataset = Make(config).value();
+  const auto dataset = MakeDataset("tensor_file", config).value();
   EXPECT_EQ(dataset->size(Split::kTrain), kExamples);
   EXPECT_EQ(dataset->size(Split::kValidation), 0);
   EXPECT_EQ(All<float>(*dataset, Split::kTest, 0), Counting<float>(12, 1000));
@@ -177,9 +165,9 @@ TEST_F(TensorFileTest, ReadsEveryKindOfFileAlike) {
                             {{"a", {{kExamples, 2, 3}, AsBuffer(absl::MakeSpan(values))}},
                              {"b", {{kExamples}, AsBuffer(absl::MakeSpan(labels))}}},
                             {}));
-  const auto npy = Make(Labelled()).value();
+  const auto npy = MakeDataset("tensor_file", Labelled()).value();
   for (const std::string file : {"stored.npz", "all.safetensors"}) {
-    const auto other = Make(Labelled(file + ":a", file + ":b"));
+    const auto other = MakeDataset("tensor_file", Labelled(file + ":a", file + ":b"));
     ASSERT_TRUE(other.ok()) << other.status();
     EXPECT_EQ((*other)->fingerprint(), npy->fingerprint()) << file;
     EXPECT_EQ(All<float>(**other, Split::kTrain, 0), All<float>(*npy, Split::kTrain, 0));
@@ -193,12 +181,12 @@ TEST_F(TensorFileTest, BytesBecomeNumbersFromZeroToOne) {
   AddField(&config, "image", "bytes.npy");
   config.set_test_share(0);
   config.set_validation_share(0);
-  const auto scaled = Make(config).value();
+  const auto scaled = MakeDataset("tensor_file", config).value();
   EXPECT_EQ(scaled->spec().fields[0].type, DType::kF32);
   EXPECT_THAT(All<float>(*scaled, Split::kTrain, 0),
               ElementsAre(0.0f, static_cast<float>(0.2), static_cast<float>(0.4), 1.0f));
   config.set_scale(false);
-  const auto plain = Make(config).value();
+  const auto plain = MakeDataset("tensor_file", config).value();
   EXPECT_THAT(All<float>(*plain, Split::kTrain, 0), ElementsAre(0, 51, 102, 255));
   EXPECT_NE(scaled->fingerprint(), plain->fingerprint());
 }
@@ -207,14 +195,14 @@ TEST_F(TensorFileTest, IntegersAreTokens) {
   Write("tokens.npy", NpyOf({10, 3}, Counting<int32_t>(30)));
   TensorFileConfig config = Config();
   AddField(&config, "tokens", "tokens.npy");
-  auto dataset = Make(config).value();
+  auto dataset = MakeDataset("tensor_file", config).value();
   EXPECT_EQ(dataset->spec().fields[0].type, DType::kI64);
   EXPECT_EQ(dataset->spec().classes, 0);
   EXPECT_EQ(dataset->spec().vocabulary, 30);
   EXPECT_EQ(All<int64_t>(*dataset, Split::kTest, 0), Counting<int64_t>(3, 27));
   EXPECT_TRUE(dataset->labels(Split::kTrain).empty());
   config.set_vocabulary(100);
-  EXPECT_EQ(Make(config).value()->spec().vocabulary, 100);
+  EXPECT_EQ(MakeDataset("tensor_file", config).value()->spec().vocabulary, 100);
   config.set_vocabulary(29);
   EXPECT_THAT(ErrorOf(config),
               HasSubstr("field \"tokens\" has a token 29 in the test split; tokens "
@@ -224,7 +212,7 @@ TEST_F(TensorFileTest, IntegersAreTokens) {
 TEST_F(TensorFileTest, ClassesMayBeGiven) {
   TensorFileConfig config = Labelled();
   config.set_classes(10);
-  EXPECT_EQ(Make(config).value()->spec().classes, 10);
+  EXPECT_EQ(MakeDataset("tensor_file", config).value()->spec().classes, 10);
   config.set_classes(3);
   EXPECT_THAT(ErrorOf(config), HasSubstr("a train label is 3; labels are integers from 0 to 2"));
   Write("y.npy", NpyOf({kExamples}, std::vector<int64_t>(kExamples, -1)));
@@ -304,13 +292,13 @@ TEST_F(TensorFileTest, SaysWhichArraysDoNotFit) {
 }
 
 TEST_F(TensorFileTest, FingerprintTellsTheSplitsAndFields) {
-  const auto dataset = Make(Labelled()).value();
+  const auto dataset = MakeDataset("tensor_file", Labelled()).value();
   TensorFileConfig config = Labelled();
   config.set_test_share(0.2);
-  EXPECT_NE(Make(config).value()->fingerprint(), dataset->fingerprint());
+  EXPECT_NE(MakeDataset("tensor_file", config).value()->fingerprint(), dataset->fingerprint());
   config = Labelled();
   config.mutable_field(0)->set_name("other");
-  EXPECT_NE(Make(config).value()->fingerprint(), dataset->fingerprint());
+  EXPECT_NE(MakeDataset("tensor_file", config).value()->fingerprint(), dataset->fingerprint());
 }
 
 }  // namespace

@@ -5,8 +5,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "core/config/plugin_ref.pb.h"
-#include "core/registry.h"
 #include "core/run/file_io.h"
 #include "core/run/test_files.h"
 #include "core/status.h"
@@ -47,19 +45,8 @@ TextConfig Config(TextConfig::Tokenizer tokenizer, const std::string& text = Sam
   return config;
 }
 
-PluginRef Ref(const TextConfig& config) {
-  PluginRef ref;
-  ref.set_name("text");
-  ref.mutable_config()->PackFrom(config);
-  return ref;
-}
-
-absl::StatusOr<std::unique_ptr<Dataset>> Make(const TextConfig& config) {
-  return Registry<Dataset>::Global().Create(Ref(config), {});
-}
-
 std::string ErrorOf(const TextConfig& config, absl::StatusCode code) {
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("text", config);
   EXPECT_EQ(dataset.status().code(), code) << dataset.status();
   return std::string(dataset.status().message());
 }
@@ -67,7 +54,7 @@ std::string ErrorOf(const TextConfig& config, absl::StatusCode code) {
 // All tokens of a split, as far as they fill windows.
 std::vector<int64_t> TokensOf(TextConfig config, Split split) {
   config.set_random_offsets(false);
-  const auto dataset = Make(config).value();
+  const auto dataset = MakeDataset("text", config).value();
   std::vector<int64_t> tokens;
   Batch batch;
   for (int64_t i = 0; i < dataset->size(split); ++i) {
@@ -77,15 +64,16 @@ std::vector<int64_t> TokensOf(TextConfig config, Split split) {
   return tokens;
 }
 
-INSTANTIATE_TEST_SUITE_P(Tokenizers, DatasetConformance,
-                         testing::Values(DatasetCase{Ref(Config(TextConfig::CHARACTERS))},
-                                         DatasetCase{Ref(Config(TextConfig::BYTES))},
-                                         DatasetCase{Ref(Config(TextConfig::SENTENCEPIECE))}),
-                         [](const auto& info) { return absl::StrCat("Case", info.index); });
+INSTANTIATE_TEST_SUITE_P(
+    Tokenizers, DatasetConformance,
+    testing::Values(DatasetCase{DatasetRef("text", Config(TextConfig::CHARACTERS))},
+                    DatasetCase{DatasetRef("text", Config(TextConfig::BYTES))},
+                    DatasetCase{DatasetRef("text", Config(TextConfig::SENTENCEPIECE))}),
+    [](const auto& info) { return absl::StrCat("Case", info.index); });
 
 TEST(TextTest, BytesAreTheText) {
   const TextConfig config = Config(TextConfig::BYTES);
-  EXPECT_EQ(Make(config).value()->spec().vocabulary, 256);
+  EXPECT_EQ(MakeDataset("text", config).value()->spec().vocabulary, 256);
   std::string text;
   for (int64_t token : TokensOf(config, Split::kTrain)) text += static_cast<char>(token);
   EXPECT_EQ(text, SampleText().substr(0, text.size()));
@@ -99,7 +87,7 @@ TEST(TextTest, CharactersAreNumberedInOrder) {
   short_windows.set_context(1);
   short_windows.set_validation_fraction(0);
   short_windows.set_test_fraction(0);
-  EXPECT_EQ(Make(short_windows).value()->spec().vocabulary, 4);
+  EXPECT_EQ(MakeDataset("text", short_windows).value()->spec().vocabulary, 4);
   EXPECT_EQ(TokensOf(short_windows, Split::kTrain),
             (std::vector<int64_t>{2, 1, 3, 1, 0, 2, 2}));  // the last one is a target only
 }
@@ -130,13 +118,13 @@ TEST(TextTest, FilesOfADirectoryAreReadInTheOrderOfTheirNames) {
   }
   ASSERT_TRUE(WriteFileAtomically(directory + "/notes.md", "not this").ok());
   TextConfig config = Config(TextConfig::CHARACTERS);
-  const auto one_file = Make(config).value();
+  const auto one_file = MakeDataset("text", config).value();
   config.set_path(directory);
-  EXPECT_EQ(Make(config).value()->fingerprint(), one_file->fingerprint());
+  EXPECT_EQ(MakeDataset("text", config).value()->fingerprint(), one_file->fingerprint());
 }
 
 TEST(TextTest, PiecesEndLinesAndStayBelowTheVocabulary) {
-  const auto dataset = Make(Config(TextConfig::SENTENCEPIECE));
+  const auto dataset = MakeDataset("text", Config(TextConfig::SENTENCEPIECE));
   if (absl::IsNotFound(dataset.status())) GTEST_SKIP() << dataset.status().message();
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->spec().vocabulary, 320);
@@ -194,7 +182,7 @@ TEST(TextTest, SaysWhatIsWrongWithTheText) {
 // 1,115,394 characters, 65 of them different, as is commonly reported of it.
 TEST(TextTest, ReadsTinyShakespeare) {
   TextConfig config;
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("text", config);
   if (absl::IsNotFound(dataset.status())) GTEST_SKIP() << dataset.status().message();
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->spec().vocabulary, 65);

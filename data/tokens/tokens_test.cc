@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "core/config/plugin_ref.pb.h"
-#include "core/registry.h"
 #include "core/run/file_io.h"
 #include "core/run/test_files.h"
 #include "data/dataset_conformance.h"
@@ -49,19 +47,8 @@ TokensConfig Small(const std::string& directory) {
   return config;
 }
 
-PluginRef Ref(const TokensConfig& config) {
-  PluginRef ref;
-  ref.set_name("tokens");
-  ref.mutable_config()->PackFrom(config);
-  return ref;
-}
-
-absl::StatusOr<std::unique_ptr<Dataset>> Make(const TokensConfig& config) {
-  return Registry<Dataset>::Global().Create(Ref(config), {});
-}
-
 std::string ErrorOf(const TokensConfig& config, absl::StatusCode code) {
-  const auto dataset = Make(config);
+  const auto dataset = MakeDataset("tokens", config);
   EXPECT_EQ(dataset.status().code(), code) << dataset.status();
   return std::string(dataset.status().message());
 }
@@ -82,7 +69,7 @@ int64_t Begin(const Dataset& dataset, Split split, int64_t example, uint64_t str
 std::vector<DatasetCase> Cases() {
   TokensConfig fixed = Small(Directory(/*with_test=*/true));
   fixed.set_random_offsets(false);
-  return {{Ref(Small(Directory()))}, {Ref(fixed)}};
+  return {{DatasetRef("tokens", Small(Directory()))}, {DatasetRef("tokens", fixed)}};
 }
 
 INSTANTIATE_TEST_SUITE_P(Small, DatasetConformance, testing::ValuesIn(Cases()),
@@ -91,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(Small, DatasetConformance, testing::ValuesIn(Cases()),
 TEST(TokensTest, WindowsLieSideBySideAndValIsHalved) {
   TokensConfig config = Small(Directory());
   config.set_random_offsets(false);
-  const auto dataset = Make(config).value();
+  const auto dataset = MakeDataset("tokens", config).value();
   EXPECT_EQ(dataset->spec().vocabulary, 2000);
   EXPECT_EQ(dataset->spec().classes, 0);
   ASSERT_EQ(dataset->size(Split::kTrain), 100);     // 1,002 targets
@@ -103,14 +90,14 @@ TEST(TokensTest, WindowsLieSideBySideAndValIsHalved) {
 }
 
 TEST(TokensTest, TestFileIsTheTestSplit) {
-  const auto dataset = Make(Small(Directory(/*with_test=*/true))).value();
+  const auto dataset = MakeDataset("tokens", Small(Directory(/*with_test=*/true))).value();
   EXPECT_EQ(dataset->size(Split::kValidation), 10);
   EXPECT_EQ(dataset->size(Split::kTest), 3);
   EXPECT_EQ(Begin(*dataset, Split::kTest, 0), kTrain + kVal);
 }
 
 TEST(TokensTest, TrainingWindowsBeginAnywhere) {
-  const auto dataset = Make(Small(Directory())).value();
+  const auto dataset = MakeDataset("tokens", Small(Directory())).value();
   std::set<int64_t> begins, last;
   for (uint64_t stream = 0; stream < 200; ++stream) {
     begins.insert(Begin(*dataset, Split::kTrain, 7, stream));
@@ -124,14 +111,15 @@ TEST(TokensTest, TrainingWindowsBeginAnywhere) {
 }
 
 TEST(TokensTest, FingerprintIsThatOfTheExamples) {
-  const auto a = Make(Small(Directory())).value(), b = Make(Small(Directory())).value();
+  const auto a = MakeDataset("tokens", Small(Directory())).value(),
+             b = MakeDataset("tokens", Small(Directory())).value();
   EXPECT_EQ(a->fingerprint(), b->fingerprint());
   TokensConfig config = Small(Directory());
   config.set_context(11);
-  EXPECT_NE(Make(config).value()->fingerprint(), a->fingerprint());
+  EXPECT_NE(MakeDataset("tokens", config).value()->fingerprint(), a->fingerprint());
   const std::string directory = Directory();
   WriteIds(directory + "/val.bin", kTrain + 1, kVal);
-  EXPECT_NE(Make(Small(directory)).value()->fingerprint(), a->fingerprint());
+  EXPECT_NE(MakeDataset("tokens", Small(directory)).value()->fingerprint(), a->fingerprint());
 }
 
 TEST(TokensTest, LooksIntoStarlingData) {
@@ -139,7 +127,7 @@ TEST(TokensTest, LooksIntoStarlingData) {
   std::filesystem::rename(Directory(), data + "/tokens");
   TokensConfig config = Small("");
   setenv("STARLING_DATA", data.c_str(), 1);
-  EXPECT_TRUE(Make(config).ok());
+  EXPECT_TRUE(MakeDataset("tokens", config).ok());
   unsetenv("STARLING_DATA");
   EXPECT_EQ(ErrorOf(config, absl::StatusCode::kNotFound),
             "dataset \"tokens\": its files were not found; looked for the directory "
@@ -167,7 +155,7 @@ TEST(TokensTest, HoldsFilesToWhatIsExpectedOfThem) {
   TokensConfig config = Small(Directory());
   config.set_expected_train_tokens(kTrain);
   config.set_expected_val_tokens(kVal);
-  EXPECT_TRUE(Make(config).value()->Available().ok());
+  EXPECT_TRUE(MakeDataset("tokens", config).value()->Available().ok());
   config.set_expected_val_tokens(kVal + 1);
   EXPECT_THAT(ErrorOf(config, absl::StatusCode::kDataLoss),
               HasSubstr("val.bin holds 101 tokens, but 102 are expected"));
@@ -177,9 +165,10 @@ TEST(TokensTest, HoldsFilesToWhatIsExpectedOfThem) {
 TEST(TokensTest, IsPlannedWithoutFilesWhereTheirSizesAreExpected) {
   TokensConfig config = Small("/nowhere");
   config.set_expected_train_tokens(kTrain);
-  EXPECT_FALSE(Make(config).ok());
+  EXPECT_FALSE(MakeDataset("tokens", config).ok());
   config.set_expected_val_tokens(kVal);
-  const auto planned = Make(config).value(), real = Make(Small(Directory())).value();
+  const auto planned = MakeDataset("tokens", config).value(),
+             real = MakeDataset("tokens", Small(Directory())).value();
   for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
     EXPECT_EQ(planned->size(split), real->size(split));
   }
@@ -192,7 +181,7 @@ TEST(TokensTest, IsPlannedWithoutFilesWhereTheirSizesAreExpected) {
 TEST(TokensTest, NamesAnIdAboveTheVocabulary) {
   TokensConfig config = Small(Directory());
   config.set_vocabulary(kTrain + 10);
-  const auto dataset = Make(config).value();
+  const auto dataset = MakeDataset("tokens", config).value();
   Batch batch;
   EXPECT_TRUE(dataset->Read(Split::kTrain, {99}, 0, &batch).ok());
   const absl::Status status = dataset->Read(Split::kValidation, {0}, 0, &batch);

@@ -67,18 +67,8 @@ TranslationConfig Config() {
   return config;
 }
 
-PluginRef RefOf(const TranslationConfig& config) {
-  PluginRef ref;
-  ref.set_name("translation");
-  ref.mutable_config()->PackFrom(config);
-  return ref;
-}
-
-absl::StatusOr<std::unique_ptr<Dataset>> Make(const TranslationConfig& config) {
-  return Registry<Dataset>::Global().Create(RefOf(config), Dataset::Context());
-}
-
-INSTANTIATE_TEST_SUITE_P(MadeUp, DatasetConformance, testing::Values(DatasetCase{RefOf(Config())}),
+INSTANTIATE_TEST_SUITE_P(MadeUp, DatasetConformance,
+                         testing::Values(DatasetCase{DatasetRef("translation", Config())}),
                          DatasetCaseName);
 
 class TranslationTest : public testing::Test {
@@ -95,7 +85,7 @@ std::vector<int64_t> Row(const Batch& batch, int field, int64_t i) {
 }
 
 TEST_F(TranslationTest, FieldsHoldOneSentenceThreeTimes) {
-  const auto data = Make(Config()).value();
+  const auto data = MakeDataset("translation", Config()).value();
   EXPECT_EQ(data->spec().vocabulary, 90);
   EXPECT_EQ(data->size(Split::kTrain), 200);
   EXPECT_EQ(data->size(Split::kValidation), 12);
@@ -124,7 +114,7 @@ TEST_F(TranslationTest, FieldsHoldOneSentenceThreeTimes) {
 }
 
 TEST_F(TranslationTest, TokensReadAsTheSentence) {
-  const auto data = Make(Config()).value();
+  const auto data = MakeDataset("translation", Config()).value();
   const Translations* translations = data->translations();
   ASSERT_NE(translations, nullptr);
   EXPECT_EQ(translations->Reference(Split::kTest, 0), "das rote Häuschen „300“ ist alt.");
@@ -143,7 +133,8 @@ TEST_F(TranslationTest, TokensReadAsTheSentence) {
 TEST_F(TranslationTest, LongSentencesAreCut) {
   TranslationConfig config = Config();
   config.set_max_length(4);
-  const auto data = Make(config).value(), whole = Make(Config()).value();
+  const auto data = MakeDataset("translation", config).value(),
+             whole = MakeDataset("translation", Config()).value();
   Batch cut, full;
   ASSERT_TRUE(data->Read(Split::kTrain, {0}, 0, &cut).ok());
   ASSERT_TRUE(whole->Read(Split::kTrain, {0}, 0, &full).ok());
@@ -166,10 +157,10 @@ TEST_F(TranslationTest, PackedFilesAndGivenModelsMakeTheSame) {
                               .c_str()),
               0);
   }
-  const auto data = Make(Config()).value();
+  const auto data = MakeDataset("translation", Config()).value();
   TranslationConfig config = Config();
   config.set_dir(packed);
-  const auto same = Make(config);
+  const auto same = MakeDataset("translation", config);
   ASSERT_TRUE(same.ok()) << same.status();
   EXPECT_EQ((*same)->fingerprint(), data->fingerprint());
 
@@ -180,7 +171,7 @@ TEST_F(TranslationTest, PackedFilesAndGivenModelsMakeTheSame) {
   }
   config.set_sentencepiece(model);
   config.set_vocabulary(8000);  // not used
-  const auto given = Make(config);
+  const auto given = MakeDataset("translation", config);
   ASSERT_TRUE(given.ok()) << given.status();
   EXPECT_EQ((*given)->fingerprint(), data->fingerprint());
 }
@@ -195,7 +186,7 @@ TEST_F(TranslationTest, AForeignModelIsRefused) {
   TranslationConfig config = Config();
   config.set_sentencepiece(prefix + ".model");
   EXPECT_EQ(
-      Make(config).status(),
+      MakeDataset("translation", config).status(),
       absl::InvalidArgumentError(absl::StrCat(
           "dataset \"translation\": the model ", prefix,
           ".model (dataset.config.sentencepiece) must have <pad>, <unk>, <s> and </s> as pieces "
@@ -205,30 +196,30 @@ TEST_F(TranslationTest, AForeignModelIsRefused) {
 TEST_F(TranslationTest, SaysWhatIsWrongWithTheFiles) {
   TranslationConfig config = Config();
   config.set_train("tran");
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("translation", config).status(),
             absl::NotFoundError(absl::StrCat("dataset \"translation\": no tran.en in ",
                                              config.dir(), ", with or without .gz")));
   config = Config();
   config.set_dir("/nowhere");
-  EXPECT_EQ(Make(config).status(),
+  EXPECT_EQ(MakeDataset("translation", config).status(),
             absl::NotFoundError(
                 "dataset \"translation\": the directory /nowhere (dataset.config.dir) does "
                 "not exist; docs/data.md says where to get text"));
   config = Config();
   config.clear_dir();
   config.set_corpus("wmt14_nowhere");
-  EXPECT_THAT(std::string(Make(config).status().message()),
+  EXPECT_THAT(std::string(MakeDataset("translation", config).status().message()),
               HasSubstr("/wmt14_nowhere; docs/data.md says where to get text"));
   config = Config();
   config.set_vocabulary(50000);
-  EXPECT_THAT(std::string(Make(config).status().message()),
+  EXPECT_THAT(std::string(MakeDataset("translation", config).status().message()),
               testing::StartsWith("dataset \"translation\": spm_train failed: Vocabulary size"));
   TheCorpus().Write("short.en", "one\ntwo\n");
   TheCorpus().Write("short.de", "eins");
   config = Config();
   config.set_validation("short");
   EXPECT_EQ(
-      Make(config).status(),
+      MakeDataset("translation", config).status(),
       absl::DataLossError(absl::StrCat(
           "dataset \"translation\": ", config.dir(), "/short.en has 2 lines and ", config.dir(),
           "/short.de 1; line i of both belongs together, and there must be "
@@ -241,7 +232,7 @@ TEST(AssumedTranslationTest, RunsCanBePlannedWithoutTheFiles) {
   config.mutable_assumed()->set_train_pairs(4500000);
   config.mutable_assumed()->set_test_pairs(3003);
   config.mutable_assumed()->set_tokens(30);
-  const auto data = Make(config);
+  const auto data = MakeDataset("translation", config);
   ASSERT_TRUE(data.ok()) << data.status();
   EXPECT_EQ((*data)->size(Split::kTrain), 4500000);
   EXPECT_EQ((*data)->size(Split::kValidation), 0);

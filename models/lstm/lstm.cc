@@ -1,6 +1,6 @@
-// An LSTM that predicts the next token of a text, as Zaremba, Sutskever, Vinyals, "Recurrent Neural Network
-// Regularization", 2014: embedding, LSTMs with dropout between them (not inside), linear layer.
-// Sizes: README.md.
+// An LSTM that predicts the next token of a text, as Zaremba, Sutskever, Vinyals, "Recurrent Neural
+// Network Regularization", 2014: embedding, LSTMs with dropout between them (not inside), linear
+// layer. Sizes: README.md.
 #include <cmath>
 #include <memory>
 #include <optional>
