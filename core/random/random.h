@@ -29,6 +29,7 @@ enum class Purpose : uint32_t {
   kSynthetic = 7,  // generated data
   kCompression = 8,
   kTest = 9,
+  kCompute = 10,  // how long a simulated worker computes
 };
 
 // Returns four 32-bit words: Philox4x32-10 of `counter` under `key`.
