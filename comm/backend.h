@@ -20,7 +20,7 @@ class Backend {
     int workers_per_node = 1;
     int cores = 1;      // workers that may compute at the same time in this process
     uint64_t seed = 0;  // of what is random about simulated machines
-    Faults faults;      // where they are simulated
+    Faults faults{};    // where they are simulated
   };
 
   virtual ~Backend() = default;
