@@ -217,7 +217,7 @@ Estimate MedianOf(std::vector<double> values) {
   return result;
 }
 
-constexpr double kSmallBytes = 4096, kLargeBytes = 1e6;
+constexpr double kSmallBytes = 1024, kLargeBytes = 1e6;
 
 // Of the small rows; 0 without them.
 Estimate LatencyUs(const NcclRun& run) {

@@ -51,7 +51,7 @@ struct NcclRun {
 absl::StatusOr<std::vector<NcclRun>> ParseNcclTests(absl::string_view text, absl::string_view file);
 
 // A spec with the figures above. Each is the median over the rows that show it, and its spread the
-// rows' standard deviation: latency = the time of at most 4 kB; rate = volume() bytes / (time -
+// rows' standard deviation: latency = the time of at most 1 kB; rate = volume() bytes / (time -
 // latency) of at least 1 MB (without such rows: of the largest). Latencies of communicators of
 // different sizes are split into collective_latency_us + hops() hop_latency_us by least squares,
 // neither below 0.

@@ -96,7 +96,8 @@ TEST(NcclTestsTest, FindsTheFiguresItWasMadeFrom) {
   EXPECT_NEAR(spec->hop_latency_us(), 1, 0.01);
   EXPECT_EQ(spec->source(), "nccl-tests: f.txt");
   ASSERT_EQ(spec->spread_size(), 4);
-  for (const Spread& spread : spec->spread()) EXPECT_LT(spread.relative(), 2e-3) << spread.field();
+  // Small messages take a little time, too.
+  for (const Spread& spread : spec->spread()) EXPECT_LT(spread.relative(), 0.02) << spread.field();
 }
 
 TEST(NcclTestsTest, ReadsTheTablesOfOldVersions) {
@@ -162,7 +163,7 @@ TEST(NcclTestsTest, MistakesAreAnsweredInOneSentence) {
       absl::EndsWith(message(absl::StrReplaceAll(good, {{"      0", "      3"}})),
                      ": 3 wrong values: the network or a GPU is faulty, and so are the times"));
   EXPECT_EQ(message(good.substr(0, good.find("    1024 ") + 60)),
-            "f.txt:34: the row has 6 columns, the table's header more; is the line whole?");
+            "f.txt:35: the row has 6 columns, the table's header more; is the line whole?");
 }
 
 TEST(NcclTestsTest, SaysWhichRunIsMissing) {
