@@ -13,6 +13,7 @@
 #include "core/run/build_stamp.h"
 #include "experiments/export_command.h"
 #include "experiments/inspect_commands.h"
+#include "experiments/predict_command.h"
 #include "experiments/train_command.h"
 #include "experiments/verify_command.h"
 #include "gflags/gflags.h"
@@ -69,6 +70,8 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
        }},
       {&VerifyVerb(),
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
+      {&PredictVerb(),
+       [&](const Arguments& arguments) { return PredictCommand(arguments, built_in); }},
       {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},
