@@ -12,6 +12,7 @@
 #include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
 #include "experiments/export_command.h"
+#include "experiments/fit_command.h"
 #include "experiments/inspect_commands.h"
 #include "experiments/predict_command.h"
 #include "experiments/train_command.h"
@@ -72,6 +73,7 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
       {&PredictVerb(),
        [&](const Arguments& arguments) { return PredictCommand(arguments, built_in); }},
+      {&FitVerb(), FitCommand},
       {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},
