@@ -11,8 +11,11 @@
 #include "core/cpu_level.h"
 #include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
+#include "experiments/advise_command.h"
 #include "experiments/export_command.h"
+#include "experiments/fit_command.h"
 #include "experiments/inspect_commands.h"
+#include "experiments/predict_command.h"
 #include "experiments/train_command.h"
 #include "experiments/verify_command.h"
 #include "gflags/gflags.h"
@@ -69,6 +72,11 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
        }},
       {&VerifyVerb(),
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
+      {&PredictVerb(),
+       [&](const Arguments& arguments) { return PredictCommand(arguments, built_in); }},
+      {&AdviseVerb(),
+       [&](const Arguments& arguments) { return AdviseCommand(arguments, built_in); }},
+      {&FitVerb(), FitCommand},
       {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},
