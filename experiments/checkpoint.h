@@ -1,7 +1,7 @@
 // Checkpoints of a training: what one worker saves and what it goes on from.
 //
-// All of it is collective: every worker calls it at the same step, between two steps, when nothing
-// is in flight. Saved is what a worker shows to a StateVisitor (parameters, and the state of
+// All of it is collective: every worker that is alive calls it at the same step, between two steps,
+// when nothing is in flight; one that is away has no file, and needs none when it returns. Saved is what a worker shows to a StateVisitor (parameters, and the state of
 // optimizer, algorithm and model) with its traffic so far. Nothing else is needed: batches, random
 // streams, learning rates and topology rounds are functions of the step and the config. So a run
 // that goes on makes the same bits as one that was never stopped. (What algorithms had under way

@@ -50,6 +50,7 @@ class MonitorTest : public testing::Test {
   ~MonitorTest() override { std::fclose(file_); }
 
   std::unique_ptr<Monitor> Make(absl::Status answer = absl::OkStatus()) {
+    plan_.eras = *MakeEras(plan_.config, nullptr);
     std::vector<std::unique_ptr<MetricSink>> sinks;
     sinks.push_back(std::make_unique<RecordingSink>(&records_, std::move(answer)));
     return std::make_unique<Monitor>(&plan_, &progress_, std::move(sinks));

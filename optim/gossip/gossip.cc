@@ -36,6 +36,7 @@ class Gossip final : public AlgorithmBase {
     facts.needed_steps_later = awc_ ? 1 : 0;
     facts.takes_staleness = awc_;
     facts.takes_new_parameters = true;
+    facts.takes_membership = true;
     return facts;
   }
 
@@ -83,6 +84,11 @@ class Gossip final : public AlgorithmBase {
 
   absl::Status OnNewParameters() override {
     mixer_->Forget();
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    mixer_->SetTopology(membership.topology);
     return absl::OkStatus();
   }
 

@@ -49,6 +49,7 @@ class GradientTracking final : public AlgorithmBase {
     facts.needed = awc_ ? AlgorithmFacts::Needed::kBucketReady : AlgorithmFacts::Needed::kStepEnd;
     facts.needed_steps_later = awc_ ? 1 : 0;
     facts.vectors_per_message = 2;
+    facts.takes_membership = true;
     return facts;
   }
 
@@ -105,6 +106,15 @@ class GradientTracking final : public AlgorithmBase {
   absl::Status Quiesce() override {
     RETURN_IF_ERROR(x_mixer_->Quiesce());
     return y_mixer_->Quiesce();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    x_mixer_->SetTopology(membership.topology);
+    y_mixer_->SetTopology(membership.topology);
+    ops::Zero(tracker_.buffer());
+    ops::Zero(last_gradient_.buffer());
+    tracker_round_ = kNone;
+    return absl::OkStatus();
   }
 
   absl::Status VisitState(StateVisitor* visitor) override {

@@ -36,6 +36,7 @@ class QgDsgdm final : public AlgorithmBase {
     AlgorithmFacts facts;
     facts.launch = AlgorithmFacts::Launch::kBucketReady;
     facts.needed = AlgorithmFacts::Needed::kStepEnd;
+    facts.takes_membership = true;
     facts.own_local_rule = true;
     return facts;
   }
@@ -65,6 +66,11 @@ class QgDsgdm final : public AlgorithmBase {
       if (info.mixes) RETURN_IF_ERROR(mixer_->Mix(b, x(b)));
       if (info.lr != 0) ops::Axpy(-Gain(info), x(b), m(b));
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    mixer_->SetTopology(membership.topology);
     return absl::OkStatus();
   }
 
