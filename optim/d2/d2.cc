@@ -13,6 +13,8 @@
 //
 //   x^{t+1} = W ( psi^t + x^t - psi^{t-1} ),    psi^{-1} = x^0
 //
+// When workers leave or return, W is another one and the recursion begins anew, psi = x.
+//
 // Traffic: the mixer's, one vector per step. State: psi.
 #include <memory>
 

@@ -8,6 +8,8 @@
 // al., "From promise to practice", ICLR 2025, whose schedule of exchanges this is: the exchange of
 // a bucket starts as soon as the bucket is updated and is needed one step later.
 //
+// When workers leave or return, stale mixings under way are dropped: their differences sum to zero.
+//
 // Traffic: the mixer's, one vector per step that mixes. No state beside the parameters.
 #include <memory>
 #include <optional>

@@ -17,6 +17,9 @@
 // inside the combination, W (y + g' - g), as ATC is also written, a step would have two exchanges
 // one behind the other.)
 //
+// When workers leave or return, trackers begin anew: y = g, so that mean(y) = mean(g) of those who
+// are there.
+//
 // Traffic: the mixer's, two vectors per step that mixes. State: y, the last gradient, and the round
 // that y is mixed with next.
 #include <memory>
