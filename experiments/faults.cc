@@ -156,25 +156,31 @@ int64_t ReturnOf(const std::vector<Era>& eras, int worker, int64_t step) {
   return -1;
 }
 
-std::string FaultsText(const Faults& faults, const std::vector<Era>& eras) {
+std::string FaultsText(const Faults& faults, const std::vector<Era>& eras, int64_t steps) {
   std::string text;
+  const auto add = [&](int64_t step, const std::string& event) {
+    absl::StrAppend(&text, "  ", event,
+                    step < steps ? "" : absl::StrCat(" (the run ends after ", steps, ")"), "\n");
+  };
   for (const Faults::Leave& leave : faults.leave()) {
-    absl::StrAppend(
-        &text, "  worker ", leave.worker(), " leaves at step ", leave.at_step(),
-        leave.has_return_at_step() ? absl::StrCat(" and returns at ", leave.return_at_step()) : "",
-        "\n");
+    add(leave.at_step(),
+        absl::StrCat("worker ", leave.worker(), " leaves at step ", leave.at_step(),
+                     leave.has_return_at_step()
+                         ? absl::StrCat(" and returns at ", leave.return_at_step())
+                         : ""));
   }
   for (const Faults::Pause& pause : faults.pause()) {
-    absl::StrAppend(&text, "  at step ", pause.at_step(), " worker ", pause.worker(), " pauses ",
-                    pause.seconds(), " s\n");
+    add(pause.at_step(), absl::StrCat("at step ", pause.at_step(), " worker ", pause.worker(),
+                                      " pauses ", pause.seconds(), " s"));
   }
   for (const Faults::SlowLink& link : faults.slow_link()) {
-    absl::StrAppend(&text, "  link ", link.worker(), "-", link.other_worker(), " at ",
-                    link.rate() * 100, " % of its rate from step ", link.from_step(), " on",
-                    link.has_until_step() ? absl::StrCat(", until ", link.until_step()) : "", "\n");
+    add(link.from_step(),
+        absl::StrCat("link ", link.worker(), "-", link.other_worker(), " at ", link.rate() * 100,
+                     " % of its rate from step ", link.from_step(), " on",
+                     link.has_until_step() ? absl::StrCat(", until ", link.until_step()) : ""));
   }
   for (const Era& era : eras) {
-    if (era.repaired == nullptr) continue;
+    if (era.repaired == nullptr || era.begin >= steps) continue;
     std::vector<int> away;
     for (size_t rank = 0; rank < era.membership.alive.size(); ++rank) {
       if (!era.membership.alive[rank]) away.push_back(static_cast<int>(rank));

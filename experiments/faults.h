@@ -42,13 +42,13 @@ bool ChangesAt(const std::vector<Era>& eras, int64_t step);
 // The first step from `step` on at which `worker`, which is away, takes part; -1: there is none.
 int64_t ReturnOf(const std::vector<Era>& eras, int worker, int64_t step);
 
-// Events in words, and what repairing the topology costs; lines of at most 80 columns, empty
-// without faults.
+// Events of a run of `steps` in words, and what repairing the topology costs; lines of at most 80
+// columns, empty without faults.
 //
 //   worker 7 leaves at step 300 and returns at 900
 //   from step 300 on without worker 7:
 //     disagreement shrinks to 0.833 per round, of all to 0.805; up to 2 messages
-std::string FaultsText(const Faults& faults, const std::vector<Era>& eras);
+std::string FaultsText(const Faults& faults, const std::vector<Era>& eras, int64_t steps);
 
 }  // namespace starling
 

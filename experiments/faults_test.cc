@@ -85,7 +85,7 @@ TEST(Faults, WithoutAnyThereIsOneEra) {
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ((*plan)->eras.size(), 1u);
   EXPECT_FALSE((*plan)->config.has_faults());
-  EXPECT_EQ(FaultsText((*plan)->config.faults(), (*plan)->eras), "");
+  EXPECT_EQ(FaultsText((*plan)->config.faults(), (*plan)->eras, 1000), "");
 }
 
 TEST(Faults, TheStepBeforeAChangeStartsNothingForTheNext) {
@@ -108,7 +108,10 @@ TEST(Faults, AreSaidInWords) {
       "  at step 200 worker 3 pauses 5 s\n"
       "  from step 300 on without worker 7:\n"
       "    disagreement shrinks to 0.789 per round, of all to 0.805; up to 2 messages\n";
-  EXPECT_EQ(FaultsText((*plan)->config.faults(), (*plan)->eras), text);
+  EXPECT_EQ(FaultsText((*plan)->config.faults(), (*plan)->eras, 1000), text);
+  EXPECT_EQ(FaultsText((*plan)->config.faults(), (*plan)->eras, 250),
+            "  worker 7 leaves at step 300 and returns at 900 (the run ends after 250)\n"
+            "  at step 200 worker 3 pauses 5 s\n");
   EXPECT_THAT(PlanText(**plan), HasSubstr(text));
   for (absl::string_view line : absl::StrSplit(text, '\n')) EXPECT_LE(line.size(), 80u);
 }

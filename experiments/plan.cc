@@ -371,7 +371,7 @@ std::string PlanText(const Plan& plan) {
   absl::StrAppend(&text, "\n  ", plan.steps, " steps of ", by_tokens ? "up to " : "",
                   local * config.workers(), by_tokens ? " tokens (" : " examples (", local,
                   " per worker), ", plan.steps_per_epoch, " steps per epoch\n");
-  absl::StrAppend(&text, FaultsText(config.faults(), plan.eras));
+  absl::StrAppend(&text, FaultsText(config.faults(), plan.eras, plan.steps));
   if (!plan.assignment.shared && plan.dataset->spec().classes > 0) {
     absl::StrAppend(&text, ClassTable(plan.assignment, plan.dataset->labels(Split::kTrain),
                                       plan.dataset->spec().classes, /*max_lines=*/16));

@@ -232,7 +232,7 @@ absl::StatusOr<std::string> VerifyPlan(const Plan& plan, const TextLocations& lo
         locations);
   }
   return absl::StrCat(DataNote(plan), *topology, *rehearsed,
-                      FaultsText(plan.config.faults(), plan.eras));
+                      FaultsText(plan.config.faults(), plan.eras, plan.steps));
 }
 
 }  // namespace starling
