@@ -35,8 +35,9 @@ CheckpointManifest ManifestOf(const Plan& plan, int64_t step) {
   return manifest;
 }
 
-absl::StatusOr<int64_t> Checkpointer::Restore() {
+absl::StatusOr<int64_t> Checkpointer::Restore(bool away) {
   ASSIGN_OR_RETURN(start_, monitor_->Start());
+  if (away) return start_.step;
   if (!start_.source.empty()) {
     const CheckpointDirectory directory(start_.source);
     RETURN_IF_ERROR(WithContext(Load(directory, start_.step),

@@ -50,7 +50,7 @@ absl::StatusOr<int64_t> Trainer::Start() {
                                      [this](StateVisitor* visitor) { return VisitState(visitor); });
   RETURN_IF_ERROR(CheckLayouts());
   ASSIGN_OR_RETURN(const RunStart start, monitor_->Start());
-  if (!TakesPart(start.step - 1)) return start.step;
+  if (!TakesPart(start.step - 1)) return checkpointer_->Restore(/*away=*/true);
   const Membership& membership = EraOf(plan_->eras, start.step - 1).membership;
   if (membership.epoch > 0) {
     RETURN_IF_ERROR(parts_.algorithm->OnMembership(membership));

@@ -250,9 +250,8 @@ TEST_P(AlgorithmConformanceTest, KeepsTheAverageOfThoseWhoAreThere) {
       Matrix kept;
       for (int rank : memberships[m].living()) {
         const bool stays = memberships[m - 1].alive[rank];
-        Membership of_algorithm = memberships[m];
-        if (!FactsOf(GetParam()).needs_topology) of_algorithm.topology = nullptr;
-        kept.push_back(before[stays ? rank : GiverTo(rank, memberships[m - 1], of_algorithm)]);
+        const int giver = stays ? rank : GiverTo(rank, memberships[m - 1], memberships[m]);
+        kept.push_back(before[giver]);
       }
       EXPECT_LE(RelativeDifference({Trained(next).average}, {MeanRow(kept)}), 1e-12)
           << Describe(topology) << ", change " << m;
