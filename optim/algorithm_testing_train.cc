@@ -328,10 +328,13 @@ absl::StatusOr<TestRunResult> Train(const TestRun& run) {
   };
   RETURN_IF_ERROR(RunWorkers(run.workers(), /*workers_per_node=*/2, body));
   TestRunResult result;
-  result.average = workers[memberships.back().living()[0]].average;
+  size_t changes = 0;  // that came before the end
+  while (changes < run.changes.size() && run.changes[changes].step < run.steps) ++changes;
+  const Membership& last = memberships[changes];
+  result.average = workers[last.living()[0]].average;
   result.facts = workers[0].facts;
   for (WorkerResult& worker : workers) {
-    const bool alive = memberships.back().alive[&worker - workers.data()];
+    const bool alive = last.alive[&worker - workers.data()];
     EXPECT_TRUE(!alive || worker.average == result.average) << "workers disagree on the average";
     Add(worker.started_in_begin, &result.started_in_begin);
     Add(worker.started_in_ready, &result.started_in_ready);

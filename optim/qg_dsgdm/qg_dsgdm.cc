@@ -10,6 +10,9 @@
 // on heterogeneous data", ICML 2021, algorithm 1 (QG-DSGDm, QG-DSGDm-N). Where lr is 0 the quotient
 // means nothing, and m stays.
 //
+// When workers leave or return, m begins anew with 0: what mixing with others has put into it sums
+// to zero over all who took part, not over those who are there.
+//
 // Traffic: the mixer's, one vector per step that mixes. State: m.
 #include <memory>
 
@@ -71,6 +74,7 @@ class QgDsgdm final : public AlgorithmBase {
 
   absl::Status OnMembership(const Membership& membership) override {
     mixer_->SetTopology(membership.topology);
+    ops::Zero(momentum_.buffer());
     return absl::OkStatus();
   }
 

@@ -33,13 +33,9 @@ DenseReference Reference(double beta, double mu, bool nesterov, double decay = 0
 }
 
 std::vector<AlgorithmCase> Cases() {
-  std::vector<AlgorithmCase> cases = {
-      {"Default", "qg_dsgdm", "", Reference(0.9, 0.9, false)},
-      {"Nesterov", "qg-dsgdm", "beta: 0.8 mu: 0.7 nesterov: true", Reference(0.8, 0.7, true)},
-      {"NoMemory", "quasi_global_momentum", "mu: 0", Reference(0.9, 0, false)}};
-  // The momentum goes on where workers leave or return.
-  for (AlgorithmCase& algorithm : cases) algorithm.begins_anew = false;
-  return cases;
+  return {{"Default", "qg_dsgdm", "", Reference(0.9, 0.9, false)},
+          {"Nesterov", "qg-dsgdm", "beta: 0.8 mu: 0.7 nesterov: true", Reference(0.8, 0.7, true)},
+          {"NoMemory", "quasi_global_momentum", "mu: 0", Reference(0.9, 0, false)}};
 }
 
 INSTANTIATE_TEST_SUITE_P(QgDsgdm, AlgorithmConformanceTest, testing::ValuesIn(Cases()),
