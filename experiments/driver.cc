@@ -11,6 +11,7 @@
 #include "core/cpu_level.h"
 #include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
+#include "experiments/calibrate_command.h"
 #include "experiments/export_command.h"
 #include "experiments/inspect_commands.h"
 #include "experiments/train_command.h"
@@ -69,6 +70,10 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
        }},
       {&VerifyVerb(),
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
+      {&CalibrateVerb(),
+       [&](const Arguments& arguments) {
+         return CalibrateCommand(arguments, built_in, {});
+       }},
       {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},
