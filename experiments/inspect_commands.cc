@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "cluster/cluster.h"
 #include "core/config/resolve.h"
 #include "core/config/text.h"
 #include "core/cpu_level.h"
@@ -42,9 +44,20 @@ int Complain(absl::string_view message) {
   return 2;
 }
 
-std::string Kinds() { return absl::StrJoin(PluginTable::Global().Kinds(), ", "); }
+// No kind of plug-in, but listed and described among them: clusters are figures, not code.
+constexpr char kCluster[] = "cluster";
 
-bool IsKind(const std::string& kind) { return !PluginTable::Global().List(kind).empty(); }
+std::vector<std::string> Kinds() {
+  std::vector<std::string> kinds = PluginTable::Global().Kinds();
+  kinds.insert(std::lower_bound(kinds.begin(), kinds.end(), kCluster), kCluster);
+  return kinds;
+}
+
+std::string KindsText() { return absl::StrJoin(Kinds(), ", "); }
+
+bool IsKind(const std::string& kind) {
+  return kind == kCluster || !PluginTable::Global().List(kind).empty();
+}
 
 void Row(const std::string& left, const std::string& right, int column) {
   std::printf("%s", RowText(left, right, column).c_str());
@@ -52,8 +65,17 @@ void Row(const std::string& left, const std::string& right, int column) {
 
 void Row(const std::string& what, const std::string& found) { Row(what, found, 20); }
 
+void ListClusters() {
+  for (const std::string& name : ClusterNames()) {
+    const auto cluster = LoadCluster(name);
+    CHECK_OK(cluster.status());
+    Row(name, cluster->source(), 28);
+  }
+}
+
 void ListKind(const std::string& kind) {
   std::printf("%s\n", kind.c_str());
+  if (kind == kCluster) return ListClusters();
   for (const PluginInfo* info : PluginTable::Global().List(kind)) {
     Row(info->facts.name, info->facts.summary, 28);
   }
@@ -91,6 +113,14 @@ void PrintPlugin(const PluginInfo& info) {
   if (!facts.limits.empty()) Row("needs", facts.limits);
   std::printf("\n");
   PrintFields(*info.default_config->GetDescriptor());
+}
+
+// The figures of a cluster, as its file would say them, and what the fields mean.
+absl::Status DescribeCluster(const std::string& name) {
+  ASSIGN_OR_RETURN(const ClusterSpec cluster, LoadCluster(name));
+  std::printf("%s\n", PrintText(cluster).c_str());
+  PrintFields(*ClusterSpec::descriptor());
+  return absl::OkStatus();
 }
 
 absl::Status DescribeTopology(const PluginInfo& info, const Arguments& arguments) {
@@ -140,11 +170,11 @@ const Verb& ListVerb() {
 
 int ListCommand(const Arguments& arguments) {
   if (arguments.words.size() > 1) return Complain("list takes at most one kind");
-  std::vector<std::string> kinds = PluginTable::Global().Kinds();
+  std::vector<std::string> kinds = Kinds();
   if (!arguments.words.empty()) {
     kinds = {arguments.words[0]};
     if (!IsKind(kinds[0])) {
-      return Complain(absl::StrCat("no kind \"", kinds[0], "\"; kinds: ", Kinds()));
+      return Complain(absl::StrCat("no kind \"", kinds[0], "\"; kinds: ", KindsText()));
     }
   }
   for (const std::string& kind : kinds) ListKind(kind);
@@ -168,11 +198,17 @@ int DescribeCommand(const Arguments& arguments) {
     return 0;
   }
   if (arguments.words.size() != 2) {
-    return Complain(absl::StrCat(
-        "usage: starling describe KIND NAME, or starling describe experiment; kinds: ", Kinds()));
+    return Complain(
+        absl::StrCat("usage: starling describe KIND NAME, or starling describe experiment; kinds: ",
+                     KindsText()));
   }
   const std::string& kind = arguments.words[0];
-  if (!IsKind(kind)) return Complain(absl::StrCat("no kind \"", kind, "\"; kinds: ", Kinds()));
+  if (!IsKind(kind)) return Complain(absl::StrCat("no kind \"", kind, "\"; kinds: ", KindsText()));
+  if (kind == kCluster) {
+    if (FLAGS_json) return Complain("--json describes topologies only");
+    const absl::Status described = DescribeCluster(arguments.words[1]);
+    return described.ok() ? 0 : Complain(described.message());
+  }
   const auto info = PluginTable::Global().Get(kind, arguments.words[1]);
   if (!info.ok()) return Complain(info.status().message());
   if (kind != Topology::kKind) {
