@@ -61,19 +61,15 @@ absl::Status FixLevels(char** argv) {
 }  // namespace
 
 int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_in, char** argv) {
+  std::vector<std::string> line = {argv[0]};
+  line.insert(line.end(), args.begin(), args.end());
   const std::vector<Command> commands = {
       {&TrainVerb(),
-       [&](const Arguments& arguments) {
-         std::vector<std::string> line = {argv[0]};
-         line.insert(line.end(), args.begin(), args.end());
-         return TrainCommand(arguments, built_in, line);
-       }},
+       [&](const Arguments& arguments) { return TrainCommand(arguments, built_in, line); }},
       {&VerifyVerb(),
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
       {&CalibrateVerb(),
-       [&](const Arguments& arguments) {
-         return CalibrateCommand(arguments, built_in, {});
-       }},
+       [&](const Arguments& arguments) { return CalibrateCommand(arguments, built_in, line); }},
       {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},
