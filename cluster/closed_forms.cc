@@ -42,7 +42,7 @@ std::optional<double> ClosedFormMs(const StepWork& work, const ExchangePlan& pla
                                    const std::vector<RoundCosts>& rounds) {
   if (plan.launch == Launch::kNever) return work.compute_ms() + work.total_update_ms();
   const std::optional<ExchangeCost> cost = OneCost(rounds);
-  if (!cost || plan.launch != Launch::kBucketReady || plan.exchange_every != 1) {
+  if (!cost || plan.launch != Launch::kBucketReady || plan.exchange_every != 1 || !plan.overlap) {
     return std::nullopt;
   }
   if (plan.gradients && plan.needed == Needed::kStepEnd && plan.needed_steps_later == 0) {

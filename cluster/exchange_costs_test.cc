@@ -1,5 +1,6 @@
 #include "cluster/exchange_costs.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "core/config/text.h"
 #include "gtest/gtest.h"
 #include "topology/topology.h"
+#include "topology/traffic.h"
 
 namespace starling {
 namespace {
@@ -90,6 +92,32 @@ TEST(ExchangeCosts, Edges) {
           .OfRound(MixingRound::FromGroups(8, {{0, 1, 2, 3}, {4, 5, 6, 7}}), true);
   EXPECT_FALSE(as_edges.groups);
   EXPECT_DOUBLE_EQ(as_edges.cost[3].ms_per_mb, 3 * 0.1);
+}
+
+// Where the card is all that limits, an exchange takes as long as the busiest card's bytes.
+TEST(ExchangeCosts, AgreeWithTraffic) {
+  const ClusterSpec cluster =
+      Cluster("workers_per_node: 2 node_gbps: 1e9 communicator_gbps: 1e6 nic_gbps: 8");
+  std::vector<Edge> ring;
+  for (int i = 0; i < 8; ++i) {
+    for (const int d : {7, 0, 1}) ring.push_back({i, (i + d) % 8, 1 / 3.0});
+  }
+  const MixingRound rounds[] = {
+      MixingRound::FromGroups(8, {{0, 2}, {1, 3}, {4, 6}, {5, 7}}),
+      MixingRound::FromGroups(8, {{0, 1}, {2, 3, 6, 7}, {4, 5}}),
+      MixingRound::FromGroups(8, {{0, 1, 2, 3, 4, 5, 6, 7}}),
+      MixingRound::FromGroups(8, {{0, 1, 2}, {3}, {4, 5, 6}, {7}}),
+      MixingRound::FromEdges(8, ring),
+  };
+  for (const MixingRound& round : rounds) {
+    const MixingTraffic traffic = TrafficOfRound(round, 2, /*model_bytes=*/1);
+    double slowest = 0;
+    for (const ExchangeCost& cost : ExchangeCosts(cluster, 8).OfRound(round, false).cost) {
+      slowest = std::max(slowest, cost.ms_per_mb);
+    }
+    EXPECT_NEAR(slowest, *std::max_element(traffic.node_bytes.begin(), traffic.node_bytes.end()),
+                1e-6);
+  }
 }
 
 TEST(ExchangeCosts, TheSlowestLinkOfPlacesFarApart) {

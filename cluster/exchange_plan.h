@@ -21,6 +21,8 @@ struct ExchangePlan {
   int needed_steps_later = 0;      // ... of the same step, or so many steps later
   int64_t exchange_every = 1;      // steps: only the last of each so many exchanges
 
+  bool overlap = true;  // false: an exchange is waited for right where it is launched
+
   // The sum over all workers, without a topology. Of gradients it comes before the update;
   // otherwise a bucket's update comes before its exchange.
   bool everyone = false;

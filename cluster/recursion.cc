@@ -45,7 +45,7 @@ class Recursion {
     const bool waits = plan_.needed != Needed::kNever && step >= plan_.needed_steps_later &&
                        Exchanges(step - plan_.needed_steps_later);
     if (exchanges && plan_.launch == Launch::kStepBegin) {
-      for (size_t b = 0; b < buckets_; ++b) Exchange(step, b, start_);
+      for (size_t b = 0; b < buckets_; ++b) Exchange(step, b, &start_);
     }
     const double* factor =
         passes_.steps > 0 ? &passes_.factor[step * workers_] : passes_.persistent.data();
@@ -65,10 +65,10 @@ class Recursion {
       } else {
         for (size_t i = 0; i < workers_; ++i) now_[i] += factor[i] * backward + update;
       }
-      if (exchanges && plan_.launch == Launch::kBucketReady) Exchange(step, b, now_);
+      if (exchanges && plan_.launch == Launch::kBucketReady) Exchange(step, b, &now_);
     }
     if (exchanges && plan_.launch == Launch::kStepEnd) {
-      for (size_t b = 0; b < buckets_; ++b) Exchange(step, b, now_);
+      for (size_t b = 0; b < buckets_; ++b) Exchange(step, b, &now_);
     }
     if (waits && plan_.needed == Needed::kStepEnd) {
       // The last bucket's ends last.
@@ -93,10 +93,11 @@ class Recursion {
     return &ends_[(slot * buckets_ + bucket) * workers_];
   }
 
-  void Exchange(int64_t step, size_t bucket, const std::vector<double>& ready) {
+  // Starts at `*time`, which becomes its end if the plan does not overlap.
+  void Exchange(int64_t step, size_t bucket, std::vector<double>* time) {
     const RoundCosts& round =
         rounds_[(step + 1) / plan_.exchange_every % static_cast<int64_t>(rounds_.size())];
-    for (size_t i = 0; i < workers_; ++i) ready_[i] = std::max(ready[i], free_[i]);
+    for (size_t i = 0; i < workers_; ++i) ready_[i] = std::max((*time)[i], free_[i]);
     double* end = EndsOf(step, bucket);
     const double mb = work_.mb[bucket];
     for (size_t e = 0; e + 1 < round.begin.size(); ++e) {
@@ -112,6 +113,7 @@ class Recursion {
       }
     }
     std::copy(end, end + workers_, free_.begin());
+    if (!plan_.overlap) std::copy(end, end + workers_, time->begin());
   }
 
   const StepWork& work_;

@@ -14,6 +14,7 @@
 #include "core/status.h"
 #include "glog/logging.h"
 #include "topology/analysis.h"
+#include "topology/traffic.h"
 
 namespace starling {
 namespace {
@@ -59,6 +60,29 @@ double CommunicationMs(const StepWork& work, const ExchangePlan& plan,
   }
   return sum /
          (static_cast<double>(rounds.size()) * workers * static_cast<double>(plan.exchange_every));
+}
+
+// What a worker sends per step, mean over workers and rounds.
+double SentMb(const ModelProfile& model, const ExchangePlan& plan, const Topology* topology,
+              int workers) {
+  if (plan.launch == ExchangePlan::Launch::kNever) return 0;
+  const double mb = ModelMb(model) * plan.bytes_factor / static_cast<double>(plan.exchange_every);
+  if (plan.everyone || topology == nullptr) return 2.0 * (workers - 1) / workers * mb;
+  std::vector<MixingRound> rounds = PeriodOf(*topology);
+  if (plan.groups_as_edges) {
+    for (MixingRound& round : rounds) {
+      std::vector<Edge> edges;
+      for (int worker = 0; worker < workers; ++worker) {
+        edges.insert(edges.end(), round.in(worker).begin(), round.in(worker).end());
+      }
+      round = MixingRound::FromEdges(workers, std::move(edges));
+    }
+  }
+  double sum = 0;
+  for (const double sent : MeanTraffic(rounds, /*workers_per_node=*/1, mb).worker_bytes) {
+    sum += sent;
+  }
+  return sum / workers;
 }
 
 // Without noise: the formula, or else the recursion over whole periods.
@@ -147,6 +171,7 @@ StepPrediction RuntimeModel::PredictWith(const ClusterSpec& cluster, const Model
   step.p99_ms = times.p99_ms;
   step.compute_ms = times.compute_ms;
   step.communication_ms = CommunicationMs(work, plan, rounds, workers_);
+  step.sent_mb = SentMb(model, plan, topology, workers_);
   step.exposed_ms = times.mean_ms - times.compute_ms;
   // What is left of the time beyond computing when all workers are alike is communication.
   const double alike =

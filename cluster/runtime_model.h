@@ -47,6 +47,7 @@ struct StepPrediction {
   double compute_ms = 0;        // a worker's own pass and update, mean over workers and steps
   double communication_ms = 0;  // what a worker's transfers take, mean over workers and rounds
   double exposed_ms = 0;        // mean_ms - compute_ms: what is waited for
+  double sent_mb = 0;           // by a worker per step, mean over workers and rounds
   Regime regime = Regime::kComputeBound;
 
   // mean_ms, one standard deviation of the figures (ClusterSpec.spread, ModelProfile.spread) down

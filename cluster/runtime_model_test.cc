@@ -202,6 +202,9 @@ TEST(RuntimeModel, LaterLaunchesHideLess) {
   EXPECT_NEAR(runtime->Predict(OverlappedGossipPlan(), topology.get()).mean_ms, 106, 1e-6);
   EXPECT_LT(after_update, at_the_end);
   EXPECT_GE(after_update, 106 + 94.8 / 5 - 1e-6);  // the last bucket is exposed
+  ExchangePlan waiting = AllReducePlan();
+  waiting.overlap = false;
+  EXPECT_NEAR(runtime->Predict(waiting, nullptr).mean_ms, 106 + 1.75 * communication, 1e-6);
   // Every fourth step exchanges.
   plan.exchange_every = 4;
   EXPECT_NEAR(runtime->Predict(plan, topology.get()).mean_ms, 106 + communication / 4, 1e-6);

@@ -14,6 +14,7 @@
 #include "experiments/calibrate_command.h"
 #include "experiments/export_command.h"
 #include "experiments/inspect_commands.h"
+#include "experiments/predict_command.h"
 #include "experiments/train_command.h"
 #include "experiments/verify_command.h"
 #include "gflags/gflags.h"
@@ -70,6 +71,8 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
       {&CalibrateVerb(),
        [&](const Arguments& arguments) { return CalibrateCommand(arguments, built_in, line); }},
+      {&PredictVerb(),
+       [&](const Arguments& arguments) { return PredictCommand(arguments, built_in); }},
       {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},

@@ -33,7 +33,8 @@ void CheckLength(const Train& train, std::vector<Problem>* problems) {
       "train.epochs and train.max_steps are both missing; give one, e.g. train { epochs: 2 }");
 }
 
-// The type of exchanged values; absent: that of the parameters.
+}  // namespace
+
 std::optional<DType> PrecisionOf(const Mixing& mixing) {
   switch (mixing.precision()) {
     case Mixing::F32:
@@ -48,6 +49,13 @@ std::optional<DType> PrecisionOf(const Mixing& mixing) {
       return std::nullopt;
   }
 }
+
+absl::StatusOr<AlgorithmFacts> FactsOf(const PluginRef& algorithm) {
+  ASSIGN_OR_RETURN(auto made, Registry<Algorithm>::Global().Create(algorithm, {}));
+  return made->facts();
+}
+
+namespace {
 
 void CheckMixing(const Experiment& config, const AlgorithmFacts& facts,
                  std::vector<Problem>* problems) {
@@ -77,11 +85,6 @@ void CheckMixing(const Experiment& config, const AlgorithmFacts& facts,
         absl::StrCat("compression.name is \"", config.compression().name(),
                      "\"; this build has: none"));
   }
-}
-
-absl::StatusOr<AlgorithmFacts> FactsOf(const Experiment& config) {
-  ASSIGN_OR_RETURN(auto algorithm, Registry<Algorithm>::Global().Create(config.algorithm(), {}));
-  return algorithm->facts();
 }
 
 // Drops what has no use; says so.
@@ -163,45 +166,58 @@ int64_t StepsOf(const Train& train, int64_t steps_per_epoch) {
   return by_epochs < static_cast<double>(steps) ? static_cast<int64_t>(by_epochs) : steps;
 }
 
-// What the algorithm needs of the weights: otherwise it would go wrong unnoticed.
-void CheckWeights(const Plan& plan, std::vector<Problem>* problems) {
-  const TopologyFacts facts = plan.topology->facts();
-  const Mixing& mixing = plan.config.mixing();
-  const std::string topology = absl::StrCat("\"", plan.config.topology().name(), "\"");
+}  // namespace
+
+std::vector<Misfit> MisfitsOf(const AlgorithmFacts& needs, const Topology& topology,
+                              const Experiment& config) {
+  const TopologyFacts facts = topology.facts();
+  const Mixing& mixing = config.mixing();
+  const std::string name = absl::StrCat("\"", config.topology().name(), "\"");
   const std::string algorithm =
-      absl::StrCat("algorithm \"", plan.config.algorithm().name(), "\" needs weights ");
-  const auto refuse = [&](absl::string_view needed, absl::string_view found_and_instead) {
-    Add(problems, "topology",
-        absl::StrCat("topology: ", algorithm, needed, "; those of ", topology, found_and_instead));
+      absl::StrCat("algorithm \"", config.algorithm().name(), "\" needs weights ");
+  std::vector<Misfit> misfits;
+  const auto refuse = [&](const std::string& needed, absl::string_view found_and_instead) {
+    misfits.push_back({{"topology", absl::StrCat("topology: ", algorithm, needed, "; those of ",
+                                                 name, found_and_instead)},
+                       needed});
   };
   // Plain mixing would let the average drift; push-sum conserves it if the columns sum to one.
   if (!facts.columns_sum_to_one) {
-    refuse(plan.facts.directed_ok ? "whose columns sum to one"
-                                  : "that are doubly stochastic (rows and columns sum to one)",
+    refuse(needs.directed_ok ? "whose columns sum to one"
+                             : "that are doubly stochastic (rows and columns sum to one)",
            " do not have that: use another topology, e.g. \"exponential\"");
-  } else if (!facts.rows_sum_to_one && !plan.facts.directed_ok) {
+  } else if (!facts.rows_sum_to_one && !needs.directed_ok) {
     refuse("that are doubly stochastic (rows and columns sum to one)",
            " only have columns that do: use algorithm \"sgp\", which takes them");
   }
   constexpr char kStatic[] =
       " are not: use one of \"ring\", \"torus\", \"hypercube\", \"complete\"";
-  if (plan.facts.needs_symmetric && !facts.symmetric) refuse("that are symmetric", kStatic);
-  if (plan.facts.needs_static && facts.period != 1) refuse("that are equal in all rounds", kStatic);
-  if (plan.facts.needs_static && mixing.every_steps() != 1) {
-    Add(problems, "mixing.every_steps",
-        absl::StrCat("mixing.every_steps is ", mixing.every_steps(), "; ", algorithm,
-                     "that are equal in all steps: it must be 1"));
+  if (needs.needs_symmetric && !facts.symmetric) refuse("that are symmetric", kStatic);
+  if (needs.needs_static && facts.period != 1) refuse("that are equal in all rounds", kStatic);
+  if (needs.needs_static && mixing.every_steps() != 1) {
+    const std::string needed = "that are equal in all steps";
+    misfits.push_back(
+        {{"mixing.every_steps", absl::StrCat("mixing.every_steps is ", mixing.every_steps(), "; ",
+                                             algorithm, needed, ": it must be 1")},
+         needed});
   }
-  if (!problems->empty() || !plan.facts.eigenvalues_above) return;
-  const double smallest = SmallestEigenvalue(plan.topology->Round(0));
+  if (!misfits.empty() || !needs.eigenvalues_above) return misfits;
+  const double smallest = SmallestEigenvalue(topology.Round(0));
   // Not what rounding puts above the bound.
-  if (1 - mixing.gamma() * (1 - smallest) > *plan.facts.eigenvalues_above + 1e-9) return;
-  Add(problems, "mixing.gamma",
-      absl::StrFormat("mixing.gamma is %g; %swhose eigenvalues are above %.4f, and with gamma %g "
-                      "the smallest of %s is %.4f: use mixing { gamma: 0.5 }",
-                      mixing.gamma(), algorithm, *plan.facts.eigenvalues_above, mixing.gamma(),
-                      topology, 1 - mixing.gamma() * (1 - smallest)));
+  if (1 - mixing.gamma() * (1 - smallest) > *needs.eigenvalues_above + 1e-9) return misfits;
+  const std::string needed =
+      absl::StrFormat("whose eigenvalues are above %.4f", *needs.eigenvalues_above);
+  misfits.push_back(
+      {{"mixing.gamma",
+        absl::StrFormat("mixing.gamma is %g; %s%s, and with gamma %g the smallest of %s is %.4f: "
+                        "use mixing { gamma: 0.5 }",
+                        mixing.gamma(), algorithm, needed, mixing.gamma(), name,
+                        1 - mixing.gamma() * (1 - smallest))},
+       needed});
+  return misfits;
 }
+
+namespace {
 
 // Old values must not make the differences between workers grow (optim/gossip/gossip.cc). Weights
 // that are not symmetric have complex eigenvalues, for which the bound is not known: they pass.
@@ -246,7 +262,7 @@ absl::Status ResolveExperiment(const TextLocations& locations, Experiment* confi
     CheckWorld(*config, &problems);
     CheckLength(config->train(), &problems);
     CheckBatches(*config, &problems);
-    ASSIGN_OR_RETURN(const AlgorithmFacts facts, FactsOf(*config));
+    ASSIGN_OR_RETURN(const AlgorithmFacts facts, FactsOf(config->algorithm()));
     CheckMixing(*config, facts, &problems);
     DropUnused(facts, config, notes);
     if (facts.needs_topology && !config->has_topology()) {
@@ -266,13 +282,15 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
   const int workers = config.workers();
   plan->dtype = train.dtype() == Train::F64 ? DType::kF64 : DType::kF32;
   plan->precision = PrecisionOf(config.mixing());
-  ASSIGN_OR_RETURN(plan->facts, In(locations, "algorithm")(FactsOf(config)));
+  ASSIGN_OR_RETURN(plan->facts, In(locations, "algorithm")(FactsOf(config.algorithm())));
   if (plan->facts.needs_topology) {
     ASSIGN_OR_RETURN(plan->topology,
                      In(locations, "topology")(Registry<Topology>::Global().Create(
                          config.topology(), {workers, config.workers_per_node(), config.seed()})));
     std::vector<Problem> problems;
-    CheckWeights(*plan, &problems);
+    for (Misfit& misfit : MisfitsOf(plan->facts, *plan->topology, config)) {
+      problems.push_back(std::move(misfit.problem));
+    }
     if (problems.empty()) CheckStaleness(*plan, &problems);
     RETURN_IF_ERROR(ProblemsStatus(problems, locations));
   }

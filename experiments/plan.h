@@ -67,6 +67,22 @@ absl::Status ResolveExperiment(const TextLocations& locations, Experiment* confi
 absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
                                                const TextLocations& locations);
 
+// The type of exchanged values; absent: that of the parameters.
+std::optional<DType> PrecisionOf(const Mixing& mixing);
+
+absl::StatusOr<AlgorithmFacts> FactsOf(const PluginRef& algorithm);
+
+// Something that an algorithm needs of the weights and a topology does not give, which would go
+// wrong unnoticed.
+struct Misfit {
+  Problem problem;     // for who asked for both
+  std::string needed;  // "that are symmetric"
+};
+
+// `config` names both, and says how often and with which gamma they mix.
+std::vector<Misfit> MisfitsOf(const AlgorithmFacts& needs, const Topology& topology,
+                              const Experiment& config);
+
 // What one worker owns.
 struct WorkerParts {
   std::unique_ptr<Model> model;

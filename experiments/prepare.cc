@@ -53,6 +53,8 @@ absl::Status FollowLauncher(const Arguments& arguments, Job* base) {
   return SetField(&base->config, "backend.name=mpi", &base->notes);
 }
 
+}  // namespace
+
 absl::StatusOr<Job> LoadBase(const Arguments& arguments, const BuiltInConfig& built_in) {
   Job base;
   if (FLAGS_config.empty()) {
@@ -71,6 +73,8 @@ absl::StatusOr<Job> LoadBase(const Arguments& arguments, const BuiltInConfig& bu
   RETURN_IF_ERROR(FollowLauncher(arguments, &base));
   return base;
 }
+
+namespace {
 
 absl::StatusOr<std::vector<Job>> ExpandArms(const Job& base) {
   std::vector<Job> jobs;

@@ -40,7 +40,11 @@ struct Prepared {
   std::vector<Job> jobs;
 };
 
-// Takes the config from --config, or `built_in` without it, with what --set changes. Writes
+// Takes the config from --config, or `built_in` without it, with what --set changes. It is neither
+// resolved nor checked, and its arms are in it.
+absl::StatusOr<Job> LoadBase(const Arguments& arguments, const BuiltInConfig& built_in);
+
+// Takes the config as LoadBase does, and makes all runs ready. Writes
 // nothing. An error means that no run may start: it is a mistake of the user unless a file cannot
 // be read.
 absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig& built_in);
