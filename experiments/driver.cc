@@ -12,6 +12,7 @@
 #include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
 #include "experiments/calibrate_command.h"
+#include "experiments/compare_command.h"
 #include "experiments/export_command.h"
 #include "experiments/inspect_commands.h"
 #include "experiments/predict_command.h"
@@ -73,6 +74,8 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
        [&](const Arguments& arguments) { return CalibrateCommand(arguments, built_in, line); }},
       {&PredictVerb(),
        [&](const Arguments& arguments) { return PredictCommand(arguments, built_in); }},
+      {&CompareVerb(),
+       [&](const Arguments& arguments) { return CompareCommand(arguments, built_in, line); }},
       {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -20,6 +21,7 @@
 #include "glog/logging.h"
 
 DEFINE_string(config, "", "the experiment, a text proto");
+DEFINE_int32(cores, 0, "workers that compute at the same time; default: all cores");
 DEFINE_int32(np, 0, "start so many worker processes with mpirun (backend mpi)");
 DEFINE_string(hosts, "", "where --np starts them: host:slots,...; default: here");
 
@@ -149,6 +151,10 @@ absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig
 absl::Status CheckData(const std::vector<Job>& jobs) {
   for (const Job& job : jobs) RETURN_IF_ERROR(job.plan->dataset->Available());
   return absl::OkStatus();
+}
+
+int Cores() {
+  return FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
 }
 
 bool StartsProcesses() { return FLAGS_np != 0 || !FLAGS_hosts.empty(); }

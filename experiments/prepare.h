@@ -52,6 +52,9 @@ absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig
 // OK if the data of every job can be read here. A plan may be checked without them, not trained.
 absl::Status CheckData(const std::vector<Job>& jobs);
 
+// --cores, or all that the machine has.
+int Cores();
+
 // Whether --np or --hosts ask for processes, which RunAsProcesses starts.
 bool StartsProcesses();
 

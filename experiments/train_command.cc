@@ -10,7 +10,6 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -32,7 +31,7 @@ DEFINE_string(run_dir, "",
 DEFINE_string(resume, "",
               "go on from the latest checkpoint in --run_dir, or from that of a run or checkpoint "
               "directory");
-DEFINE_int32(cores, 0, "workers that compute at the same time; default: all cores");
+DECLARE_int32(cores);
 DEFINE_bool(timeline, false, "write trace.json, for chrome://tracing and ui.perfetto.dev");
 DEFINE_bool(dry_run, false, "print the resolved config and the plan, train nothing");
 
@@ -112,10 +111,6 @@ void PrintResult(const RunResult& result, const Plan& plan) {
   std::printf("%.4g MB sent per worker, state digest %016lx\n",
               static_cast<double>(result.bytes_sent) / plan.config.workers() / 1e6,
               static_cast<unsigned long>(result.state_digest));
-}
-
-int Cores() {
-  return FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
 }
 
 // Where a training writes, and what it goes on from.
