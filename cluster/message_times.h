@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "absl/types/span.h"
-
 namespace starling {
 
 // What messages of some sizes took, again and again.

@@ -27,7 +27,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 RUN = os.path.join(ROOT, "tests/netcluster/run")
 CALIBRATED_MBIT = 100
-STEPS = 40
+STEPS = 30
 
 CONFIG = """
 name: "emulated" workers: %(workers)d workers_per_node: %(per_host)d
@@ -66,12 +66,14 @@ def scaled(text, factor):
                   lambda match: "%s: %.6g" % (match[1], factor * float(match[2])), text)
 
 
+# Hosts, workers on each, Mbit/s, bucket size in MiB.
+CLUSTERS = ((4, 1, 100, 0.1), (4, 2, 200, 0.4), (4, 2, 400, 0.1),
+            (8, 1, 200, 0.1), (8, 1, 400, 0.4), (8, 2, 100, 0.4))
+
+
 def configurations():
-    """Every cluster with every method; the bucket size alternates."""
-    clusters = itertools.product((4, 8), (1, 2), (50, 100, 200))
-    for number, (hosts, per_host, mbit) in enumerate(clusters):
-        for method in METHODS:
-            yield hosts, per_host, mbit, (0.1, 0.4)[number % 2], method
+    """Every cluster with every method."""
+    return [cluster + (method,) for cluster in CLUSTERS for method in METHODS]
 
 
 def compare(options, folder, cluster, hosts, per_host, mbit, bucket_mb, method):
