@@ -6,7 +6,10 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "cluster/cluster.h"
+#include "cluster/nccl_tests.h"
 #include "core/config/text.h"
 #include "core/run/file_io.h"
 #include "core/run/run_directory.h"
@@ -17,6 +20,8 @@
 
 DECLARE_string(config);
 DECLARE_string(out);
+DEFINE_string(import_nccl_tests, "",
+              "take the network from files that nccl-tests has printed, not from here: A,B,...");
 
 namespace starling {
 namespace {
@@ -38,6 +43,19 @@ absl::Status Write(const ClusterSpec& cluster) {
   return absl::OkStatus();
 }
 
+absl::Status Import() {
+  if (!FLAGS_config.empty()) {
+    return absl::InvalidArgumentError(
+        "--config names a model to measure here; --import_nccl_tests measures nothing");
+  }
+  std::vector<std::string> files;
+  for (const absl::string_view file : absl::StrSplit(FLAGS_import_nccl_tests, ',')) {
+    files.push_back(UserPath(file));
+  }
+  ASSIGN_OR_RETURN(const ClusterSpec cluster, ImportNcclTests(files));
+  return Write(cluster);
+}
+
 absl::Status Measure(const Arguments& arguments, const BuiltInConfig& config, bool with_model,
                      const std::vector<std::string>& command_line) {
   ASSIGN_OR_RETURN(const Prepared prepared, Prepare(arguments, config));
@@ -55,7 +73,8 @@ const Verb& CalibrateVerb() {
   static const Verb* verb = new Verb{"calibrate",
                                      "calibrate --out=FILE [--config=FILE] [flags]",
                                      "measure this cluster, and the config's model on it",
-                                     {"out", "config", "set", "cores", "np", "hosts", "cpu"}};
+                                     {"out", "config", "set", "import_nccl_tests", "cores", "np",
+                                      "hosts", "cpu"}};
   return *verb;
 }
 
@@ -68,6 +87,10 @@ int CalibrateCommand(const Arguments& arguments, const BuiltInConfig& built_in,
   if (FLAGS_out.empty()) {
     return Complain(absl::InvalidArgumentError(
         "--out=FILE is missing: where calibrate writes the cluster, a text proto"));
+  }
+  if (!FLAGS_import_nccl_tests.empty()) {
+    const absl::Status status = Import();
+    return status.ok() ? 0 : Complain(status);
   }
   const bool has_config = !FLAGS_config.empty() || !built_in.text.empty();
   const int launched = Launch().ok() ? Launch()->size : 1;
