@@ -21,6 +21,7 @@
 #include "experiments/calibration.h"
 #include "experiments/launch.h"
 #include "experiments/predict.h"
+#include "experiments/predict_input.h"
 #include "experiments/run.h"
 #include "gflags/gflags.h"
 #include "nlohmann/json.hpp"
@@ -45,25 +46,12 @@ struct Compared {
   double error() const { return predicted.mean_ms / measured_ms - 1; }
 };
 
-// The model profile of the cluster with the buckets of the plan.
-ModelProfile ProfileOf(const ModelProfile& model, const Layout& layout, DType type) {
-  ModelProfile profile = model;
-  const auto mb = [&](size_t b) {
-    return 1e-6 * static_cast<double>(layout.buckets[b].count * SizeOf(type));
-  };
-  if (profile.bucket_size() != static_cast<int>(layout.buckets.size())) {
-    profile.clear_bucket();
-    for (size_t b = 0; b < layout.buckets.size(); ++b) profile.add_bucket();
-  }
-  for (size_t b = 0; b < layout.buckets.size(); ++b) profile.mutable_bucket(b)->set_mb(mb(b));
-  return profile;
-}
-
-absl::StatusOr<StepPrediction> Predict(const Plan& plan, ClusterSpec cluster) {
+absl::StatusOr<StepPrediction> Predict(const Plan& plan, ClusterSpec cluster,
+                                       std::vector<std::string>* notes) {
   const Experiment& config = plan.config;
-  ASSIGN_OR_RETURN(const ModelProfile model, ModelOf(cluster, config.model().name()));
-  ASSIGN_OR_RETURN(const WorkerParts parts, MakeWorkerParts(plan, 0, &WallClock()));
-  ModelProfile profile = ProfileOf(model, parts.model->layout(), plan.dtype);
+  ASSIGN_OR_RETURN(ModelProfile profile, ModelOf(cluster, config.model().name()));
+  ASSIGN_OR_RETURN(const std::vector<double> buckets_mb, BucketsOf(plan));
+  SetBuckets(buckets_mb, &profile, notes);
   cluster.set_workers_per_node(config.workers_per_node());
   RETURN_IF_ERROR(CompleteModelProfile(&profile));
   RETURN_IF_ERROR(CompleteCluster(&cluster));
@@ -168,7 +156,11 @@ absl::Status Compare(const Arguments& arguments, const BuiltInConfig& built_in,
     row.topology = plan.topology == nullptr ? "none" : plan.config.topology().name();
     row.algorithm = plan.config.algorithm().name();
     // Before the run, whose times have no say in it.
-    ASSIGN_OR_RETURN(row.predicted, Predict(plan, cluster));
+    std::vector<std::string> notes;
+    ASSIGN_OR_RETURN(row.predicted, Predict(plan, cluster, &notes));
+    for (const std::string& note : notes) {
+      if (IsLead()) std::fprintf(stderr, "note: %s\n", note.c_str());
+    }
     const std::string path = job.name.empty() ? root : absl::StrCat(root, "/", job.name);
     ASSIGN_OR_RETURN(const RunResult result, Train(job, path, command_line));
     if (!IsLead()) continue;
