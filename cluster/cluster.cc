@@ -258,7 +258,12 @@ Link LinkBetween(const ClusterSpec& cluster, int node_a, int node_b) {
 }
 
 double ComputeMs(const ModelProfile& model, int workers) {
-  return model.fixed_ms() + model.scaled_ms() / workers;
+  const double scaled_ms = model.scaled_ms() / workers;
+  const double larger = std::max(model.fixed_ms(), scaled_ms);
+  const double k = model.overlap_exponent();
+  if (k <= 1 || larger == 0) return model.fixed_ms() + scaled_ms;
+  return larger *
+         std::pow(std::pow(model.fixed_ms() / larger, k) + std::pow(scaled_ms / larger, k), 1 / k);
 }
 
 double ModelMb(const ModelProfile& model) {

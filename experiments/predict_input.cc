@@ -50,31 +50,6 @@ std::string ClusterOfBackend(const PluginRef& backend) {
   return (*config)->GetReflection()->GetString(**config, field);
 }
 
-// The sizes of the buckets of the config's model, in MB.
-absl::StatusOr<std::vector<double>> BucketsOfConfig(const Experiment& config,
-                                                    const TextLocations& locations) {
-  ASSIGN_OR_RETURN(const auto plan, MakePlan(config, locations));
-  ASSIGN_OR_RETURN(const WorkerParts parts, MakeWorkerParts(*plan, 0, &WallClock()));
-  std::vector<double> mb;
-  for (const Range& bucket : parts.model->layout().buckets) {
-    mb.push_back(static_cast<double>(bucket.count * SizeOf(plan->dtype)) / 1e6);
-  }
-  return mb;
-}
-
-void SetBuckets(const std::vector<double>& mb, ModelProfile* model,
-                std::vector<std::string>* notes) {
-  if (static_cast<int>(mb.size()) == model->bucket_size()) {
-    for (int b = 0; b < model->bucket_size(); ++b) model->mutable_bucket(b)->set_mb(mb[b]);
-    return;
-  }
-  if (model->bucket_size() > 0) {
-    notes->push_back("buckets differ from the profile's: their backward passes are taken by size");
-  }
-  model->clear_bucket();
-  for (const double size : mb) model->add_bucket()->set_mb(size);
-}
-
 // The profile to start from; with an empty list of buckets if only computing is known, and nullopt
 // if nothing is.
 absl::StatusOr<std::optional<ModelProfile>> Profile(const ClusterSpec& cluster,
@@ -135,6 +110,28 @@ absl::Status CheckFlags() {
 std::vector<std::string> PredictionFlags() {
   return {"config",      "cluster",    "workers", "workers_per_node", "model", "compute_ms",
           "model_bytes", "buckets_mb", "set"};
+}
+
+absl::StatusOr<std::vector<double>> BucketsOf(const Plan& plan) {
+  ASSIGN_OR_RETURN(const WorkerParts parts, MakeWorkerParts(plan, 0, &WallClock()));
+  std::vector<double> mb;
+  for (const Range& bucket : parts.model->layout().buckets) {
+    mb.push_back(static_cast<double>(bucket.count * SizeOf(plan.dtype)) / 1e6);
+  }
+  return mb;
+}
+
+void SetBuckets(const std::vector<double>& mb, ModelProfile* model,
+                std::vector<std::string>* notes) {
+  if (static_cast<int>(mb.size()) == model->bucket_size()) {
+    for (int b = 0; b < model->bucket_size(); ++b) model->mutable_bucket(b)->set_mb(mb[b]);
+    return;
+  }
+  if (model->bucket_size() > 0) {
+    notes->push_back("buckets differ from the profile's: their backward passes are taken by size");
+  }
+  model->clear_bucket();
+  for (const double size : mb) model->add_bucket()->set_mb(size);
 }
 
 absl::StatusOr<std::vector<double>> BucketsMb(absl::string_view sizes, double model_mb) {
@@ -223,7 +220,8 @@ absl::StatusOr<PredictionInput> ReadPredictionInput(const Arguments& arguments,
     }
     SetBuckets(sizes, &input.model, &input.notes);
   } else if (whole) {
-    ASSIGN_OR_RETURN(const std::vector<double> sizes, BucketsOfConfig(job.config, job.locations));
+    ASSIGN_OR_RETURN(const auto plan, MakePlan(job.config, job.locations));
+    ASSIGN_OR_RETURN(const std::vector<double> sizes, BucketsOf(*plan));
     SetBuckets(sizes, &input.model, &input.notes);
   }
   if (input.model.bucket_size() == 0) {

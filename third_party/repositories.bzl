@@ -63,6 +63,12 @@ def starling_repositories():
         package = "nlohmann-json3-dev",
     )
     debian_library(
+        name = "debian_nlopt",
+        headers = ["nlopt.h"],
+        libraries = ["libnlopt.so"],
+        package = "libnlopt-dev",
+    )
+    debian_library(
         name = "debian_png",
         headers = ["png.h", "pngconf.h", "pnglibconf.h"],
         libraries = ["libpng16.so"],
