@@ -2,10 +2,12 @@
 #ifndef COMM_BACKEND_H_
 #define COMM_BACKEND_H_
 
+#include <cstdint>
 #include <functional>
 
 #include "absl/status/status.h"
 #include "comm/communicator.h"
+#include "comm/faults.pb.h"
 #include "comm/process_group.h"
 
 namespace starling {
@@ -16,7 +18,9 @@ class Backend {
   struct Context {
     int workers = 1;
     int workers_per_node = 1;
-    int cores = 1;  // workers that may compute at the same time in this process
+    int cores = 1;      // workers that may compute at the same time in this process
+    uint64_t seed = 0;  // of what is random about simulated machines
+    Faults faults{};    // where they are simulated
   };
 
   virtual ~Backend() = default;

@@ -75,6 +75,15 @@ absl::StatusOr<std::unique_ptr<Work>> Communicator::Exchange(absl::Span<const Se
   for (const Receive& receive : receives) {
     if (receive.from != kAnyone) RETURN_IF_ERROR(CheckPeer(receive.from, size_));
   }
+  return Recorded(sends, receives, options, [&](const ExchangeOptions& inner) {
+    return StartExchange(sends, receives, inner);
+  });
+}
+
+absl::StatusOr<std::unique_ptr<Work>> Communicator::Recorded(absl::Span<const Send> sends,
+                                                             absl::Span<const Receive> receives,
+                                                             const ExchangeOptions& options,
+                                                             Starter start) {
   const int64_t number = recorder_.Started(sends, receives, options.traffic);
   auto recorded = std::make_unique<RecordedWork>(&recorder_, number, options.traffic);
   ExchangeOptions inner = options;
@@ -82,7 +91,7 @@ absl::StatusOr<std::unique_ptr<Work>> Communicator::Exchange(absl::Span<const Se
     recorder_.Ended(number);
     if (then) then();
   };
-  ASSIGN_OR_RETURN(auto work, StartExchange(sends, receives, inner));
+  ASSIGN_OR_RETURN(auto work, start(inner));
   recorded->set_work(std::move(work));
   return recorded;
 }

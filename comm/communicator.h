@@ -10,12 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "comm/message.h"
 #include "comm/recorder.h"
+#include "comm/simulation.h"
 #include "core/buffer.h"
 #include "core/clock.h"
 
@@ -100,7 +102,11 @@ class Communicator {
                                                              const ExchangeOptions& options);
 
   // Memory that this communicator sends from and receives into fastest; lives as long as it.
+  // Place::kVirtual where there are no numbers (Simulation::time_only).
   virtual absl::StatusOr<Buffer> Allocate(int64_t count, DType type);
+
+  // How long computing takes, where time is simulated; null where it takes what it takes.
+  virtual Simulation* simulation() { return nullptr; }
 
   // Memory for the inside of an operation, at least `count` elements, contents arbitrary; kept for
   // reuse when it is returned.
@@ -115,6 +121,13 @@ class Communicator {
   virtual absl::StatusOr<std::unique_ptr<Work>> StartExchange(absl::Span<const Send> sends,
                                                               absl::Span<const Receive> receives,
                                                               const ExchangeOptions& options) = 0;
+
+  // Has `start` begin an exchange in which these are sent and received, and records it.
+  using Starter =
+      absl::FunctionRef<absl::StatusOr<std::unique_ptr<Work>>(const ExchangeOptions& options)>;
+  absl::StatusOr<std::unique_ptr<Work>> Recorded(absl::Span<const Send> sends,
+                                                 absl::Span<const Receive> receives,
+                                                 const ExchangeOptions& options, Starter start);
 
  private:
   int rank_, size_, workers_per_node_;

@@ -2,5 +2,6 @@
 
 BACKEND_PLUGINS = [
     "//comm/mpi",
+    "//comm/sim",
     "//comm/threads",
 ]

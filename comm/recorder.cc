@@ -40,6 +40,7 @@ Recorder::Recorder(int worker, int workers, Clock* clock)
 }
 
 void Recorder::BeginStep(int64_t step) {
+  own_step_ = step;
   seconds_.fill(0);
   std::string batch;
   TraceSink sink;

@@ -60,6 +60,9 @@ class Recorder {
   // The phase that begins now; returns the one that ends.
   Phase Enter(Phase phase);
 
+  // The step that began last; -1 before the first.
+  int64_t step() const { return own_step_; }
+
   // Seconds by phase since BeginStep.
   const PhaseSeconds& step_seconds() const { return seconds_; }
 
@@ -108,6 +111,7 @@ class Recorder {
   Clock* const clock_;
 
   // The worker's own thread's.
+  int64_t own_step_ = -1;
   PhaseSeconds seconds_{};
   double phase_began_ = 0;
 

@@ -15,22 +15,6 @@
 namespace starling {
 namespace {
 
-// Members of the group by machine; one row with all members if the machines' shares differ.
-std::vector<std::vector<int>> ByMachine(absl::Span<const int> group, int workers_per_node) {
-  std::vector<std::vector<int>> machines;
-  int last_machine = -1;
-  for (int rank : group) {
-    const int machine = rank / workers_per_node;
-    if (machine != last_machine) machines.emplace_back();
-    machines.back().push_back(rank);
-    last_machine = machine;
-  }
-  for (const auto& members : machines) {
-    if (members.size() != machines[0].size()) return {{group.begin(), group.end()}};
-  }
-  return machines;
-}
-
 // A direct sum over some members: each owns one chunk of `values`, adds it up and gives it back.
 struct Level {
   std::vector<int> members;  // in the order of additions
@@ -38,11 +22,8 @@ struct Level {
   Buffer values;
 
   Buffer Chunk(int index) const {
-    const int64_t parts = static_cast<int64_t>(members.size());
-    const int64_t lines = (values.count + kTensorPadding - 1) / kTensorPadding;
-    const int64_t begin = std::min(values.count, lines * index / parts * kTensorPadding);
-    const int64_t end = std::min(values.count, lines * (index + 1) / parts * kTensorPadding);
-    return values.Slice(begin, end - begin);
+    const Range piece = PieceOf(values.count, static_cast<int>(members.size()), index);
+    return values.Slice(piece.offset, piece.count);
   }
   Buffer MyChunk() const { return Chunk(me); }
   int64_t ScratchCount() const {
@@ -55,7 +36,7 @@ class TwoLevelWork final : public Work {
   TwoLevelWork(Communicator* comm, absl::Span<const int> group, MessageKey key, Buffer values,
                const ExchangeOptions& options)
       : comm_(comm), key_(key), options_(options) {
-    const auto machines = ByMachine(group, comm->workers_per_node());
+    const auto machines = MembersByMachine(group, comm->workers_per_node());
     for (size_t machine = 0; machine < machines.size(); ++machine) {
       const std::vector<int>& members = machines[machine];
       const auto me = std::find(members.begin(), members.end(), comm->rank());
@@ -235,6 +216,28 @@ class TwoLevelWork final : public Work {
 };
 
 }  // namespace
+
+std::vector<std::vector<int>> MembersByMachine(absl::Span<const int> group, int workers_per_node) {
+  std::vector<std::vector<int>> machines;
+  int last_machine = -1;
+  for (int rank : group) {
+    const int machine = rank / workers_per_node;
+    if (machine != last_machine) machines.emplace_back();
+    machines.back().push_back(rank);
+    last_machine = machine;
+  }
+  for (const auto& members : machines) {
+    if (members.size() != machines[0].size()) return {{group.begin(), group.end()}};
+  }
+  return machines;
+}
+
+Range PieceOf(int64_t count, int parts, int index) {
+  const int64_t lines = (count + kTensorPadding - 1) / kTensorPadding;
+  const int64_t begin = std::min(count, lines * index / parts * kTensorPadding);
+  const int64_t end = std::min(count, lines * (index + 1) / parts * kTensorPadding);
+  return {begin, end - begin};
+}
 
 absl::StatusOr<std::unique_ptr<Work>> TwoLevelAllReduce(Communicator* comm,
                                                         absl::Span<const int> group, MessageKey key,

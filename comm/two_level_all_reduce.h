@@ -17,13 +17,23 @@
 #ifndef COMM_TWO_LEVEL_ALL_REDUCE_H_
 #define COMM_TWO_LEVEL_ALL_REDUCE_H_
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "comm/communicator.h"
+#include "core/layout.h"
 
 namespace starling {
+
+// Members of the group by machine, both in order; one row with all of them if the machines' shares
+// differ.
+std::vector<std::vector<int>> MembersByMachine(absl::Span<const int> group, int workers_per_node);
+
+// Piece `index` of `parts` nearly equal ones of so many elements, cut between lines of 32.
+Range PieceOf(int64_t count, int parts, int index);
 
 // As Communicator::AllReduceSum. The deadline holds for each phase.
 absl::StatusOr<std::unique_ptr<Work>> TwoLevelAllReduce(Communicator* comm,

@@ -52,7 +52,9 @@ namespace {
 constexpr int64_t kAlignment = 128;
 }  // namespace
 
-Arena::Arena(int64_t count, DType type) : count_(count), type_(type) {
+Arena::Arena(int64_t count, DType type, Place place) : count_(count), type_(type), place_(place) {
+  CHECK(place != Place::kDevice) << "device memory is not allocated here";
+  if (place == Place::kVirtual) return;
   const int64_t bytes = (count * SizeOf(type) + kAlignment - 1) / kAlignment * kAlignment;
   if (bytes == 0) return;
   data_.reset(std::aligned_alloc(kAlignment, bytes));

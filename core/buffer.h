@@ -81,13 +81,14 @@ Buffer AsBuffer(absl::Span<T> values) {
   return {values.data(), static_cast<int64_t>(values.size()), DTypeOf<T>::value, Place::kHost};
 }
 
-// Owned host memory, zeroed, aligned to 128 bytes (32 floats: no vector unit splits a line).
+// Owned host memory, zeroed, aligned to 128 bytes (32 floats: no vector unit splits a line); or, on
+// kVirtual, none.
 class Arena {
  public:
   Arena() = default;
-  Arena(int64_t count, DType type);
+  Arena(int64_t count, DType type, Place place = Place::kHost);
 
-  Buffer buffer() const { return {data_.get(), count_, type_, Place::kHost}; }
+  Buffer buffer() const { return {data_.get(), count_, type_, place_}; }
   int64_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
 
@@ -98,6 +99,7 @@ class Arena {
   std::unique_ptr<void, Free> data_;
   int64_t count_ = 0;
   DType type_ = DType::kF32;
+  Place place_ = Place::kHost;
 };
 
 // One term of a weighted sum: weight * values.

@@ -74,8 +74,8 @@ Evaluator::Evaluator(Communicator* comm, const Dataset* dataset, Model* model, A
       deadline_(deadline),
       average_statistics_(average_statistics),
       everyone_(comm->size()),
-      own_(x.count, x.type),
-      average_(x.count, x.type) {
+      own_(x.count, x.type, x.place),
+      average_(x.count, x.type, x.place) {
   std::iota(everyone_.begin(), everyone_.end(), 0);
 }
 

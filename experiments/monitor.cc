@@ -15,6 +15,8 @@ namespace starling {
 
 namespace {
 
+constexpr char kSimSeconds[] = "time/sim_seconds";
+
 RunMessage::Step Encode(int worker, int64_t step, const StepReport& report) {
   RunMessage::Step encoded;
   encoded.set_worker(worker);
@@ -88,10 +90,17 @@ Monitor::~Monitor() {
 
 void Monitor::Attach(Communicator* comm) {
   hang_report_.Attach(comm->rank(), &comm->recorder());
+  const bool simulated = comm->simulation() != nullptr;
+  if (simulated) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    simulated_ = &comm->clock();
+    NoteTime();
+  }
   if (!options_.timeline) return;
   // Machines agree on the time of day, if on any.
-  const double offset =
-      absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()) - comm->clock().NowSeconds();
+  const double offset = simulated ? 0
+                                  : absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()) -
+                                        comm->clock().NowSeconds();
   if (leads()) return comm->recorder().set_trace(options_.timeline, offset);
   comm->recorder().set_trace(
       [group = options_.group](std::string events) {
@@ -109,6 +118,7 @@ void Monitor::Detach(Communicator* comm) {
                             comm->recorder().communication_seconds()};
   if (leads()) {
     std::lock_guard<std::mutex> lock(mutex_);
+    simulated_ = nullptr;
     return times_.SetTotals(comm->rank(), totals);
   }
   RunMessage message;
@@ -163,9 +173,12 @@ absl::StatusOr<RunStart> Monitor::Start() {
 }
 
 bool Monitor::Enter(int worker, int64_t step) {
-  const bool out_of_time =
-      leads() && plan_->config.train().has_max_seconds() &&
-      WallClock().NowSeconds() - start_seconds_ >= plan_->config.train().max_seconds();
+  bool out_of_time = false;
+  if (leads() && plan_->config.train().has_max_seconds()) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const double seconds = sim_seconds_.value_or(WallClock().NowSeconds() - start_seconds_);
+    out_of_time = seconds >= plan_->config.train().max_seconds();
+  }
   if (out_of_time) stop_.Request(StopReason::kOutOfTime);
   return stop_.Enter(worker, step);
 }
@@ -178,6 +191,7 @@ absl::Status Monitor::Report(int worker, int64_t step, const StepReport& report)
     return absl::OkStatus();
   }
   std::unique_lock<std::mutex> lock(mutex_);
+  NoteTime();
   const bool diverged = !std::isfinite(report.loss) && diverged_worker_ < 0;
   if (diverged) {
     diverged_worker_ = worker;
@@ -250,6 +264,7 @@ absl::Status Monitor::EmitWindow() {
     record.values.emplace_back(absl::StrCat("time/", PhaseName(phase), "_ms"),
                                window_.phases[static_cast<int>(phase)] / window_.steps * 1e3);
   }
+  if (sim_seconds_) record.values.emplace_back(kSimSeconds, *sim_seconds_);
   last_window_ = window_;
   window_ = Window();
   return Emit(record);
@@ -263,6 +278,10 @@ MetricRecord Monitor::Record(int64_t step) const {
   return record;
 }
 
+void Monitor::NoteTime() {
+  if (simulated_ != nullptr) sim_seconds_ = earlier_sim_seconds_ + simulated_->NowSeconds();
+}
+
 absl::Status Monitor::Emit(const MetricRecord& record) {
   for (auto& sink : sinks_) RETURN_IF_ERROR(sink->Record(record));
   return absl::OkStatus();
@@ -273,6 +292,7 @@ absl::Status Monitor::ReportConsensus(int64_t step, double distance) {
   consensus_distance_ = distance;
   MetricRecord record = Record(step);
   record.values = {{"consensus/distance", distance}};
+  if (sim_seconds_) record.values.emplace_back(kSimSeconds, *sim_seconds_);
   return Emit(record);
 }
 
@@ -286,6 +306,7 @@ absl::Status Monitor::ReportEvaluation(int64_t step, Split split, const Evaluati
   if (evaluation.perplexity)
     record.values.emplace_back(tag + "/perplexity", *evaluation.perplexity);
   if (evaluation.bleu) record.values.emplace_back(tag + "/bleu", *evaluation.bleu);
+  if (sim_seconds_) record.values.emplace_back(kSimSeconds, *sim_seconds_);
   RETURN_IF_ERROR(Emit(record));
   for (size_t worker = 0; worker < evaluation.worker_loss.size(); ++worker) {
     record.worker = static_cast<int>(worker);
@@ -339,11 +360,14 @@ absl::Status Monitor::VisitState(StateVisitor* visitor) {
   RETURN_IF_ERROR(window_.VisitState(&window));
   RETURN_IF_ERROR(last_window_.VisitState(&last_window));
   RETURN_IF_ERROR(visitor->Visit("bytes_sent", AsBuffer(absl::MakeSpan(&bytes_sent_, 1))));
-  for (auto [name, number] : {std::pair("consensus_distance", &consensus_distance_),
-                              std::pair("wall_seconds", &wall_seconds)}) {
+  double sim_seconds = sim_seconds_.value_or(0);
+  for (auto [name, number] :
+       {std::pair("consensus_distance", &consensus_distance_),
+        std::pair("wall_seconds", &wall_seconds), std::pair("sim_seconds", &sim_seconds)}) {
     RETURN_IF_ERROR(visitor->Visit(name, AsBuffer(absl::MakeSpan(number, 1))));
   }
   start_seconds_ = now - wall_seconds;
+  if (simulated_ == nullptr) earlier_sim_seconds_ = sim_seconds;
   return absl::OkStatus();
 }
 
@@ -364,6 +388,8 @@ RunResult Monitor::Result() const {
   }
   result.steps = complete_;
   result.wall_seconds = WallClock().NowSeconds() - start_seconds_;
+  // Rounded to ns: what is below depends on what the process has simulated before.
+  if (sim_seconds_) result.sim_seconds = std::round(*sim_seconds_ * 1e9) / 1e9;
   result.consensus_distance = consensus_distance_;
   result.bytes_sent = bytes_sent_;
   result.time = times_.Split();

@@ -23,6 +23,7 @@
 #include "comm/communicator.h"
 #include "comm/process_group.h"
 #include "comm/recorder.h"
+#include "core/clock.h"
 #include "core/run/metrics.h"
 #include "core/run/run_directory.h"
 #include "core/state.h"
@@ -58,7 +59,8 @@ struct RunResult {
   std::string message;  // why, if it did not end well
   int64_t steps = 0;
   double wall_seconds = 0;
-  double train_loss = 0;  // mean over the workers and over the steps of the last epoch
+  std::optional<double> sim_seconds;  // virtual time of the last step's end, if time is simulated
+  double train_loss = 0;              // mean over the workers and over the steps of the last epoch
   double consensus_distance = 0;
   int64_t bytes_sent = 0;  // sum over the workers
   bool evaluated = false;
@@ -152,6 +154,7 @@ class Monitor {
   absl::Status CompleteStep(int64_t step);  // all workers have reported it
   absl::Status EmitWindow();                // and begins the next one
   MetricRecord Record(int64_t step) const;
+  void NoteTime();  // with mutex_ held: what sim_seconds_ is now
   absl::Status Emit(const MetricRecord& record);
 
   const Plan* plan_;
@@ -166,6 +169,9 @@ class Monitor {
   bool failed_ = false;              // the group
   std::optional<RunStart> start_;
   double start_seconds_;
+  Clock* simulated_ = nullptr;                    // while workers live in virtual time
+  std::optional<double> sim_seconds_;             // when the last report came
+  double earlier_sim_seconds_ = 0;                // of the parts that this run is resumed from
   std::vector<std::deque<StepReport>> reported_;  // by worker: steps from complete_ on
   int64_t complete_ = 0;                          // steps that all workers have reported
   std::vector<double> step_loss_;                 // mean over the workers; the last ones at least

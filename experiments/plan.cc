@@ -11,6 +11,7 @@
 #include "core/registry.h"
 #include "core/status.h"
 #include "experiments/batches.h"
+#include "experiments/simulated_parts.h"
 #include "topology/analysis.h"
 
 namespace starling {
@@ -133,10 +134,9 @@ class In {
   std::string context_;
 };
 
-absl::StatusOr<WorkerParts> MakeParts(const Plan& plan, int worker, Clock* clock,
-                                      const TextLocations& locations) {
+absl::StatusOr<std::unique_ptr<Model>> MakeModel(const Plan& plan, int worker, Clock* clock,
+                                                 const TextLocations& locations) {
   const Experiment& config = plan.config;
-  WorkerParts parts;
   Model::Context context;
   context.data = &plan.dataset->spec();
   context.dtype = plan.dtype;
@@ -146,12 +146,25 @@ absl::StatusOr<WorkerParts> MakeParts(const Plan& plan, int worker, Clock* clock
   context.workers = config.workers();
   context.seed = config.seed();
   context.clock = clock;
-  ASSIGN_OR_RETURN(parts.model, In(locations, "model")(
-                                    Registry<Model>::Global().Create(config.model(), context)));
-  ASSIGN_OR_RETURN(parts.optimizer, In(locations, "optimizer")(Registry<Optimizer>::Global().Create(
-                                        config.optimizer(), {})));
-  ASSIGN_OR_RETURN(parts.algorithm, In(locations, "algorithm")(Registry<Algorithm>::Global().Create(
-                                        config.algorithm(), {})));
+  return In(locations, "model")(Registry<Model>::Global().Create(config.model(), context));
+}
+
+// Makes the optimizer and the algorithm.
+absl::Status MakeRules(const Plan& plan, const TextLocations& locations, WorkerParts* parts) {
+  ASSIGN_OR_RETURN(parts->optimizer,
+                   In(locations, "optimizer")(
+                       Registry<Optimizer>::Global().Create(plan.config.optimizer(), {})));
+  ASSIGN_OR_RETURN(parts->algorithm,
+                   In(locations, "algorithm")(
+                       Registry<Algorithm>::Global().Create(plan.config.algorithm(), {})));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<WorkerParts> MakeParts(const Plan& plan, int worker, Clock* clock,
+                                      const TextLocations& locations) {
+  WorkerParts parts;
+  ASSIGN_OR_RETURN(parts.model, MakeModel(plan, worker, clock, locations));
+  RETURN_IF_ERROR(MakeRules(plan, locations, &parts));
   return parts;
 }
 
@@ -315,8 +328,9 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
 
   // One worker's parts, made now so that what is wrong with them is said before anything runs.
   ASSIGN_OR_RETURN(const WorkerParts parts, MakeParts(*plan, 0, &WallClock(), locations));
-  plan->parameters = parts.model->layout().parameters();
-  plan->buckets = static_cast<int64_t>(parts.model->layout().buckets.size());
+  plan->layout = parts.model->layout();
+  plan->parameters = plan->layout.parameters();
+  plan->buckets = static_cast<int64_t>(plan->layout.buckets.size());
   if (plan->facts.own_local_rule && parts.optimizer->has_momentum()) {
     return ProblemsStatus(
         {{"optimizer", absl::StrCat("optimizer: algorithm \"", config.algorithm().name(),
@@ -329,6 +343,24 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
 
 absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker, Clock* clock) {
   return MakeParts(plan, worker, clock, {});
+}
+
+absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, Communicator* comm) {
+  Simulation* simulation = comm->simulation();
+  const bool numeric = simulation == nullptr || !simulation->time_only();
+  WorkerParts parts;
+  if (numeric) {
+    ASSIGN_OR_RETURN(parts.model, MakeModel(plan, comm->rank(), &comm->clock(), {}));
+  } else {
+    const Layout* layout = simulation->layout();
+    parts.model = MakeSizesOnlyModel(layout != nullptr ? layout : &plan.layout);
+  }
+  RETURN_IF_ERROR(MakeRules(plan, {}, &parts));
+  if (simulation == nullptr) return parts;
+  simulation->SetModel(parts.model->layout(), plan.dtype);
+  parts.model = MakeTimedModel(std::move(parts.model), plan.config.train().micro_batches(), comm);
+  parts.optimizer = MakeTimedOptimizer(std::move(parts.optimizer), comm);
+  return parts;
 }
 
 Worker WorkerOf(const Plan& plan, Communicator* comm) {

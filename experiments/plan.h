@@ -15,6 +15,7 @@
 #include "core/buffer.h"
 #include "core/clock.h"
 #include "core/config/problem.h"
+#include "core/layout.h"
 #include "data/dataset.h"
 #include "data/partition.h"
 #include "data/sampler.h"
@@ -46,6 +47,7 @@ struct Plan {
   std::vector<int32_t> costs;  // of the training examples, in tokens; empty: batches by examples
 
   AlgorithmFacts facts;
+  Layout layout;  // of the model
   int64_t parameters = 0;
   int64_t buckets = 0;
 
@@ -90,6 +92,10 @@ struct WorkerParts {
   std::unique_ptr<Algorithm> algorithm;
 };
 absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, int worker, Clock* clock);
+
+// Those of `comm`'s worker, which take simulated time where there is such (simulated_parts.h).
+// `comm` outlives them.
+absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, Communicator* comm);
 
 // Which training examples `worker` reads when.
 std::unique_ptr<Sampler> MakeSampler(const Plan& plan, int worker);

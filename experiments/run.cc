@@ -209,8 +209,9 @@ absl::Status EndAll(Backend* backend, const absl::Status& reason) {
 
 absl::StatusOr<std::unique_ptr<Backend>> MakeBackend(const Plan& plan, int cores) {
   const Experiment& config = plan.config;
-  return Registry<Backend>::Global().Create(config.backend(),
-                                            {config.workers(), config.workers_per_node(), cores});
+  return Registry<Backend>::Global().Create(
+      config.backend(),
+      {config.workers(), config.workers_per_node(), cores, config.seed(), config.faults()});
 }
 
 absl::StatusOr<RunResult> RunTraining(const Plan& plan, Backend* backend,

@@ -81,6 +81,11 @@ std::string SummaryJson(const Experiment& config, const RunResult& result) {
   json["consensus_distance"] = NumberOrNull(result.consensus_distance);
   json["bytes_sent_per_worker"] = static_cast<double>(result.bytes_sent) / config.workers();
   json["wall_seconds"] = result.wall_seconds;
+  if (result.sim_seconds) {
+    json["sim_seconds"] = *result.sim_seconds;
+    json["sim_step_ms"] =
+        NumberOrNull(*result.sim_seconds * 1e3 / static_cast<double>(result.steps));
+  }
   AddTimes(result.time, &json);
   const bool has_digest = result.status != RunStatus::kFailed;
   json["state_digest"] = has_digest ? Json(absl::StrFormat("%016x", result.state_digest)) : Json();

@@ -106,6 +106,11 @@ void PrintResult(const RunResult& result, const Plan& plan) {
     std::printf("%s: %s\n", std::string(RunStatusName(result.status)).c_str(),
                 result.message.c_str());
   }
+  if (result.sim_seconds) {
+    std::printf(
+        "simulated: %.6g s, %.6g ms per step\n", *result.sim_seconds,
+        *result.sim_seconds * 1e3 / static_cast<double>(std::max<int64_t>(result.steps, 1)));
+  }
   if (!result.evaluated) return;
   if (result.test.bleu) std::printf("test BLEU %.2f, ", *result.test.bleu);
   if (result.test.accuracy) std::printf("test accuracy %.4f, ", *result.test.accuracy);

@@ -17,11 +17,12 @@ Trainer::Trainer(const Plan* plan, Communicator* comm, Monitor* monitor)
 
 absl::Status Trainer::Start() {
   const Experiment& config = plan_->config;
-  ASSIGN_OR_RETURN(parts_, MakeWorkerParts(*plan_, comm_->rank(), &comm_->clock()));
+  ASSIGN_OR_RETURN(parts_, MakeWorkerParts(*plan_, comm_));
   const Layout& layout = parts_.model->layout();
   ASSIGN_OR_RETURN(x_, comm_->Allocate(layout.size, plan_->dtype));
   ASSIGN_OR_RETURN(g_, comm_->Allocate(layout.size, plan_->dtype));
-  if (config.train().micro_batches() > 1) micro_sum_ = Arena(layout.size, plan_->dtype);
+  numeric_ = x_.place != Place::kVirtual;
+  if (config.train().micro_batches() > 1) micro_sum_ = Arena(layout.size, plan_->dtype, x_.place);
 
   worker_ = WorkerOf(*plan_, comm_);
   worker_.optimizer = parts_.optimizer.get();
@@ -34,7 +35,7 @@ absl::Status Trainer::Start() {
   parts_.model->set_forward_done([this] { comm_->recorder().Enter(Phase::kBackward); });
   RETURN_IF_ERROR(parts_.algorithm->Start(worker_, x_, g_));
   lr_ = parts_.optimizer->lr();
-  sampler_ = MakeSampler(*plan_, comm_->rank());
+  if (numeric_) sampler_ = MakeSampler(*plan_, comm_->rank());
   evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
                                            parts_.algorithm.get(), x_, worker_.mixing.deadline,
                                            config.train().average_statistics());
@@ -104,7 +105,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
   const int parts = train.micro_batches();
   const bool clips = train.grad_clip_norm() > 0;
   const bool clips_buckets = clips && train.grad_clip_per() == Train::BUCKET;
-  const auto ids = sampler_->Next(info.step);
+  const auto ids = numeric_ ? sampler_->Next(info.step) : absl::Span<const int64_t>();
   const int64_t part_size = static_cast<int64_t>(ids.size()) / parts;
   const auto ignore = [](int) { return absl::OkStatus(); };
   double squares = 0;
@@ -131,8 +132,10 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     // Streams of a step's micro-batches differ in their step number's high bits.
     const int64_t draw = info.step | static_cast<int64_t>(part) << 48;
     comm_->recorder().Enter(Phase::kData);
-    RETURN_IF_ERROR(plan_->dataset->Read(Split::kTrain, ids.subspan(part * part_size, part_size),
-                                         worker_.stream(Purpose::kAugmentation, draw), &batch_));
+    if (numeric_) {
+      RETURN_IF_ERROR(plan_->dataset->Read(Split::kTrain, ids.subspan(part * part_size, part_size),
+                                           worker_.stream(Purpose::kAugmentation, draw), &batch_));
+    }
     const bool last = part == parts - 1;
     comm_->recorder().Enter(Phase::kForward);
     ASSIGN_OR_RETURN(const StepResult result, parts_.model->ForwardBackward(
@@ -202,6 +205,7 @@ absl::Status Trainer::VisitState(StateVisitor* visitor) {
 
 absl::StatusOr<uint64_t> Trainer::Digest() {
   RETURN_IF_ERROR(parts_.algorithm->Quiesce());
+  if (!numeric_) return 0;
   DigestVisitor visitor(worker_.layout);
   RETURN_IF_ERROR(VisitState(&visitor));
   ASSIGN_OR_RETURN(const auto digests, evaluator_->GatherBits(visitor.digest()));
@@ -232,6 +236,7 @@ absl::StatusOr<TrainedState> Trainer::Run() {
 }
 
 absl::Status Trainer::BetweenSteps(int64_t steps_done) {
+  if (!numeric_) return absl::OkStatus();
   const int64_t measure_every = plan_->config.train().consensus_every_steps();
   if (plan_->eval_every_steps > 0 && steps_done % plan_->eval_every_steps == 0) {
     Evaluation validation;
@@ -259,7 +264,7 @@ absl::StatusOr<TrainedState> Trainer::RunSteps() {
   // What follows is collective, so all workers must agree on it: they do on the step they stopped
   // at, and on whether anybody's loss was not finite once they have exchanged that.
   ASSIGN_OR_RETURN(const bool diverged, AnyDiverged());
-  if (diverged) return state;
+  if (diverged || !numeric_) return state;
   // Before the last evaluation: killed there, a run goes on with that.
   RETURN_IF_ERROR(Save(step));
   if (step < plan_->steps && !monitor_->out_of_time()) {

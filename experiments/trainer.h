@@ -70,7 +70,8 @@ class Trainer {
   WorkerParts parts_;
   Worker worker_;
   Buffer x_, g_;
-  Arena micro_sum_;  // gradients of all micro-batches but the last
+  bool numeric_ = true;  // false: only sizes (comm/simulation.h), and nothing to measure or keep
+  Arena micro_sum_;      // gradients of all micro-batches but the last
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Checkpointer> checkpointer_;

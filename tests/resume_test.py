@@ -197,6 +197,15 @@ class ResumeTest(unittest.TestCase):
         self.assertEqual(self.steps(), ["step_000005", "step_000010", "step_000012"])
         self.assertEqual(self.digest(), self.whole("--set=train.max_steps=12"))
 
+    def test_goes_on_with_another_backend(self):
+        for first, second in (([], ["--np=4"]), (["--np=4"], [])):
+            for algorithm in (ALGORITHMS[0], ALGORITHMS[2]):
+                with self.subTest(first=first, second=second, algorithm=algorithm):
+                    shutil.rmtree(self.directory, ignore_errors=True)
+                    self.train(*sets(algorithm), *first, "--set=train.max_steps=7")
+                    self.train(*sets(algorithm), *second, "--resume")
+                    self.assertEqual(self.digest(), self.whole(*sets(algorithm)))
+
     def test_wrong_usage(self):
         for flags, error in (
             (["--resume"], "--resume goes on with the run in --run_dir=DIR, which is missing; "

@@ -75,6 +75,12 @@ def starling_repositories():
         package = "libpng-dev",
     )
     debian_library(
+        name = "debian_simgrid",
+        headers = ["simgrid", "xbt", "xbt.h", "boost"],
+        libraries = ["libsimgrid.so"],
+        package = "libsimgrid-dev",
+    )
+    debian_library(
         name = "debian_zip",
         headers = ["zip.h", "zipconf.h"],
         libraries = ["libzip.so"],

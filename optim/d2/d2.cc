@@ -44,7 +44,7 @@ class D2 final : public AlgorithmBase {
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
     mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type);
-    psi_ = Arena(x.count, x.type);
+    psi_ = Arena(x.count, x.type, x.place);
     ops::Copy(x, psi_.buffer());
     return AlgorithmBase::Start(worker, x, g);
   }

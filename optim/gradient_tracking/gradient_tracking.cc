@@ -56,8 +56,8 @@ class GradientTracking final : public AlgorithmBase {
     x_mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type);
     y_mixer_ = std::make_unique<Mixer>(worker, /*stream=*/2, x.type);
     // Zeroes: the first step makes y = g of them.
-    tracker_ = Arena(x.count, x.type);
-    last_gradient_ = Arena(x.count, x.type);
+    tracker_ = Arena(x.count, x.type, x.place);
+    last_gradient_ = Arena(x.count, x.type, x.place);
     tracker_round_ = kNone;
     return AlgorithmBase::Start(worker, x, g);
   }

@@ -42,7 +42,7 @@ class QgDsgdm final : public AlgorithmBase {
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
     mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type);
-    momentum_ = Arena(x.count, x.type);
+    momentum_ = Arena(x.count, x.type, x.place);
     return AlgorithmBase::Start(worker, x, g);
   }
 

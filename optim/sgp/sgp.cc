@@ -90,7 +90,7 @@ class PushSum final : public AlgorithmBase {
     }
     mixer_ = std::make_unique<Mixer>(mixing, /*stream=*/1, x.type, /*vectors=*/1, tau_ + 1);
     if (weighted_) {
-      numerator_ = Arena(x.count, x.type);
+      numerator_ = Arena(x.count, x.type, x.place);
       ops::Copy(x, numerator_.buffer());
       weight_ = 1;
       mixing.layout = &one_number_;

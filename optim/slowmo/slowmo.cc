@@ -50,9 +50,9 @@ class SlowMo final : public AlgorithmBase {
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
     average_ = std::make_unique<ExactAverage>(worker, /*stream=*/1, x.type);
-    anchor_ = Arena(x.count, x.type);
+    anchor_ = Arena(x.count, x.type, x.place);
     ops::Copy(x, anchor_.buffer());
-    momentum_ = Arena(x.count, x.type);
+    momentum_ = Arena(x.count, x.type, x.place);
     return AlgorithmBase::Start(worker, x, g);
   }
 
