@@ -81,7 +81,7 @@ class AdviseTest(unittest.TestCase):
     def test_ranks_topologies_with_reasons(self):
         result = run("advise", "--cluster=t4_infiniband", "--workers=32")
         self.assertEqual(result.code, 0, result.err)
-        self.assertIn("Take   gossip over", result.out)
+        self.assertIn("Take gossip over", result.out)
         self.assertIn("its card carries", result.out)
         for line in result.out.splitlines():
             self.assertLessEqual(len(line), 80, line)
