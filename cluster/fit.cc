@@ -303,7 +303,8 @@ FittedStep ClusterFit::Predict(const StepMeasurement& row) const {
   const Predictor predictor({row}, model_, kFinalSteps);
   const double log_ms = predictor.Predict(logs_, sgp_overlaps_)[0];
   const Matrix slopes = Slopes(predictor, logs_, sgp_overlaps_);
-  double variance = Square(kRowDeviation);
+  // A row misses by as much as those did that were fitted.
+  double variance = Square(std::max(kRowDeviation, rms_));
   for (int f = 0; f < kFigures; ++f) {
     for (int g = 0; g < kFigures; ++g) variance += slopes[f][0] * covariance_[f][g] * slopes[g][0];
   }

@@ -133,11 +133,11 @@ double SquaredSpread(const Message& message,
 const char* RegimeName(Regime regime) {
   switch (regime) {
     case Regime::kComputeBound:
-      return "compute";
+      return "compute-bound";
     case Regime::kCommunicationBound:
-      return "communication";
+      return "communication-bound";
     case Regime::kStragglerBound:
-      return "straggler";
+      return "straggler-bound";
   }
   LOG(FATAL) << "no regime " << static_cast<int>(regime);
 }

@@ -123,7 +123,7 @@ std::string MixingReason(const Advice& advice, bool exact) {
                          advice.mixing_steps, more);
 }
 
-Range StepsFor(double all_reduce_steps, double mixing_steps) {
+Estimate StepsFor(double all_reduce_steps, double mixing_steps) {
   const double wait = mixing_steps - 1;
   return {all_reduce_steps * (1 + kPenalty * wait), all_reduce_steps,
           all_reduce_steps * (1 + kMostPenalty * wait)};

@@ -22,7 +22,7 @@
 namespace starling {
 
 // A value, and what it may be at least and at most.
-struct Range {
+struct Estimate {
   double value = 0;
   double low = 0;
   double high = 0;
@@ -34,8 +34,8 @@ struct Advice {
   StepPrediction step;
   double mixing_steps = 1;  // m
   double card_mb = 0;       // sent through a machine's card per step, mean over machines and rounds
-  Range steps;
-  Range hours;                       // of steps and of step times
+  Estimate steps;
+  Estimate hours;                    // of steps and of step times
   std::vector<std::string> reasons;  // full clauses, the most important first
 };
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "core/clock.h"
+#include "core/config/fields.h"
 #include "core/config/resolve.h"
 #include "core/status.h"
 #include "experiments/plan.h"
@@ -175,6 +176,10 @@ absl::StatusOr<PredictionInput> ReadPredictionInput(const Arguments& arguments,
   ASSIGN_OR_RETURN(const bool whole, ReadConfig(arguments, built_in, &job));
   const bool has_config = !FLAGS_config.empty() || !built_in.text.empty();
   input.config = job.config;
+  if (input.config.algorithm().name().empty()) {
+    const auto* algorithm = Experiment::descriptor()->FindFieldByName("algorithm");
+    input.config.mutable_algorithm()->set_name(RulesOf(*algorithm).default_());
+  }
   input.notes = job.notes;
 
   const std::string name =

@@ -134,9 +134,7 @@ absl::StatusOr<SweepPoint> PointOf(const PredictionInput& input, const std::stri
                                    std::map<std::pair<int, int>, std::vector<Candidate>>* known) {
   std::vector<Candidate>& candidates = (*known)[{input.workers, input.cluster.workers_per_node()}];
   if (candidates.empty()) {
-    for (Candidate& candidate : AllCandidates(input).legal) {
-      if (candidate.algorithm == algorithm) candidates.push_back(std::move(candidate));
-    }
+    candidates = CandidatesOf(input, algorithm).legal;
   }
   PredictionOptions options = OptionsFor(input.workers, input.config.seed());
   options.steps = std::max<int64_t>(200, options.steps / 2);

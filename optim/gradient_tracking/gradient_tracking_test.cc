@@ -99,7 +99,7 @@ TEST(GradientTracking, ReachesTheOptimumOverDirectedAndChangingWeights) {
 TEST(GradientTracking, ReachesTheOptimumOfThoseWhoAreThere) {
   for (const char* order : {"order: AWC", "order: ATC"}) {
     for (const NamedTopology& topology : DoublyStochastic(8)) {
-      if (topology.name == "directed_ring") continue;
+      if (topology.name != "ring") continue;
       TestRun run = RunOf("gradient_tracking", order, topology);
       run.changes = {{50, {2}}, {100, {2, 5}}, {150, {2}}};
       run.steps = 2000;
