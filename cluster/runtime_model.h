@@ -32,7 +32,7 @@ enum class Regime {
   kCommunicationBound,  // waiting for transfers
   kStragglerBound       // waiting for workers that compute longer
 };
-const char* RegimeName(Regime regime);  // "compute", "communication", "straggler"
+const char* RegimeName(Regime regime);  // "compute-bound", ...
 
 struct PredictionOptions {
   uint64_t seed = 1;

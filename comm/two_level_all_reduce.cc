@@ -165,8 +165,11 @@ class TwoLevelWork final : public Work {
     std::vector<Receive> receives;
     MessageKey key = key_;
     key.part = phase_;
-    for (int i = 0; i < static_cast<int>(level().members.size()); ++i) {
-      if (i == level().me) continue;
+    // Each begins with the member after itself: if all began with the first, its card would have to
+    // receive everybody's share at once while the others' receive nothing.
+    const int members = static_cast<int>(level().members.size());
+    for (int k = 1; k < members; ++k) {
+      const int i = (level().me + k) % members;
       const int peer = level().members[i];
       const Buffer mine = level().MyChunk();
       const Buffer theirs = level().Chunk(i);

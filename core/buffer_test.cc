@@ -70,5 +70,13 @@ TEST(ArenaTest, KeepsItsMemoryWhenMoved) {
   EXPECT_EQ(moved.buffer().as<int32_t>()[2], 5);
 }
 
+TEST(ArenaTest, OnVirtualThereIsASizeAndNoMemory) {
+  const Arena arena(int64_t{1} << 50, DType::kF32, Place::kVirtual);
+  EXPECT_EQ(arena.buffer().data, nullptr);
+  EXPECT_EQ(arena.buffer().count, int64_t{1} << 50);
+  EXPECT_EQ(arena.buffer().place, Place::kVirtual);
+  EXPECT_EQ(Arena(3, DType::kF32).buffer().place, Place::kHost);
+}
+
 }  // namespace
 }  // namespace starling

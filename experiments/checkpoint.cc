@@ -35,8 +35,9 @@ CheckpointManifest ManifestOf(const Plan& plan, int64_t step) {
   return manifest;
 }
 
-absl::StatusOr<int64_t> Checkpointer::Restore() {
+absl::StatusOr<int64_t> Checkpointer::Restore(bool away) {
   ASSIGN_OR_RETURN(start_, monitor_->Start());
+  if (away) return start_.step;
   if (!start_.source.empty()) {
     const CheckpointDirectory directory(start_.source);
     RETURN_IF_ERROR(WithContext(Load(directory, start_.step),
@@ -87,8 +88,8 @@ absl::Status Checkpointer::Save(int64_t step, const VisitState& model) {
   saved_step_ = step;
   if (comm_->rank() != 0) return absl::OkStatus();
   CheckpointManifest manifest = ManifestOf(*plan_, step);
-  for (int worker = 0; worker < comm_->size(); ++worker) {
-    manifest.checksums[WorkerFile(worker)] = checksums[worker];
+  for (size_t k = 0; k < checksums.size(); ++k) {
+    manifest.checksums[WorkerFile(evaluator_->members()[k])] = checksums[k];
   }
   manifest.checksums[kAverageFile] = average_checksum;
   return Commit(directory, std::move(manifest));
@@ -118,7 +119,7 @@ absl::StatusOr<uint64_t> Checkpointer::WriteAverage(const std::string& path, int
   each([](Buffer part, const Buffer* values) { ops::Convert(*values, part); });
   if (count > 0) RETURN_IF_ERROR(evaluator_->SumOverWorkers(sum.buffer()));
   if (comm_->rank() != 0) return 0;
-  ops::Scale(1.0 / comm_->size(), sum.buffer());
+  ops::Scale(1.0 / static_cast<double>(evaluator_->members().size()), sum.buffer());
   each([&](Buffer part, Buffer* values) {
     *values = averages.emplace_back(part.count, values->type).buffer();
     ops::Convert(part, *values);

@@ -1,11 +1,13 @@
 // Checkpoints of a training: what one worker saves and what it goes on from.
 //
-// All of it is collective: every worker calls it at the same step, between two steps, when nothing
-// is in flight. Saved is what a worker shows to a StateVisitor (parameters, and the state of
-// optimizer, algorithm and model) with its traffic so far. Nothing else is needed: batches, random
-// streams, learning rates and topology rounds are functions of the step and the config. So a run
-// that goes on makes the same bits as one that was never stopped. (What algorithms had under way
-// for the next step they send again, and its bytes count again.)
+// All of it is collective: every worker that is alive calls it at the same step, between two steps,
+// when nothing is in flight. One that is away has no file, and needs none when it returns; what it
+// had sent before is then not counted, if the run was resumed meanwhile. Saved is what a worker
+// shows to a StateVisitor (parameters, and the state of optimizer, algorithm and model) with its
+// traffic so far. Nothing else is needed: batches, random streams, learning rates and topology
+// rounds are functions of the step and the config. So a run that goes on makes the same bits as one
+// that was never stopped. (What algorithms had under way for the next step they send again, and its
+// bytes count again.)
 #ifndef EXPERIMENTS_CHECKPOINT_H_
 #define EXPERIMENTS_CHECKPOINT_H_
 
@@ -39,9 +41,9 @@ class Checkpointer {
         layout_(layout),
         visit_(std::move(visit)) {}
 
-  // Loads what the run goes on from, if it does; returns the steps that have been made.
-  // DATA_LOSS names a file that is damaged or does not fit.
-  absl::StatusOr<int64_t> Restore();
+  // Loads what the run goes on from, if it does, unless this worker is `away`; returns the steps
+  // that have been made. DATA_LOSS names a file that is damaged or does not fit.
+  absl::StatusOr<int64_t> Restore(bool away = false);
 
   // Whether the config asks for a checkpoint after `step` steps.
   bool IsDue(int64_t step) const;

@@ -193,8 +193,8 @@ absl::StatusOr<std::unique_ptr<SafetensorsFile>> CheckpointDirectory::OpenFile(
 }
 
 absl::Status CheckpointDirectory::CheckFiles(const CheckpointManifest& manifest) const {
-  std::vector<std::string> files = {kAverageFile, kRecordFile};
-  for (int worker = 0; worker < manifest.workers; ++worker) files.push_back(WorkerFile(worker));
+  std::vector<std::string> files;
+  for (const auto& [file, checksum] : manifest.checksums) files.push_back(file);
   std::vector<absl::Status> found(files.size());
   std::atomic<size_t> next{0};
   const auto check = [&] {

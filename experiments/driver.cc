@@ -12,6 +12,8 @@
 #include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
 #include "experiments/advise_command.h"
+#include "experiments/calibrate_command.h"
+#include "experiments/compare_command.h"
 #include "experiments/export_command.h"
 #include "experiments/fit_command.h"
 #include "experiments/inspect_commands.h"
@@ -63,19 +65,21 @@ absl::Status FixLevels(char** argv) {
 }  // namespace
 
 int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_in, char** argv) {
+  std::vector<std::string> line = {argv[0]};
+  line.insert(line.end(), args.begin(), args.end());
   const std::vector<Command> commands = {
       {&TrainVerb(),
-       [&](const Arguments& arguments) {
-         std::vector<std::string> line = {argv[0]};
-         line.insert(line.end(), args.begin(), args.end());
-         return TrainCommand(arguments, built_in, line);
-       }},
+       [&](const Arguments& arguments) { return TrainCommand(arguments, built_in, line); }},
       {&VerifyVerb(),
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
       {&PredictVerb(),
        [&](const Arguments& arguments) { return PredictCommand(arguments, built_in); }},
       {&AdviseVerb(),
        [&](const Arguments& arguments) { return AdviseCommand(arguments, built_in); }},
+      {&CalibrateVerb(),
+       [&](const Arguments& arguments) { return CalibrateCommand(arguments, built_in, line); }},
+      {&CompareVerb(),
+       [&](const Arguments& arguments) { return CompareCommand(arguments, built_in, line); }},
       {&FitVerb(), FitCommand},
       {&ExportVerb(), ExportCommand},
       {&ListVerb(), ListCommand},

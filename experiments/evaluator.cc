@@ -73,24 +73,38 @@ Evaluator::Evaluator(Communicator* comm, const Dataset* dataset, Model* model, A
       x_(x),
       deadline_(deadline),
       average_statistics_(average_statistics),
-      everyone_(comm->size()),
+      members_(comm->size()),
       own_(x.count, x.type, x.place),
       average_(x.count, x.type, x.place) {
-  std::iota(everyone_.begin(), everyone_.end(), 0);
+  std::iota(members_.begin(), members_.end(), 0);
+}
+
+void Evaluator::SetMembers(std::vector<int> ranks) {
+  members_ = std::move(ranks);
+  round_ = 0;  // one that has been away has counted fewer
+}
+
+int64_t Evaluator::Position() const {
+  return std::lower_bound(members_.begin(), members_.end(), comm_->rank()) - members_.begin();
+}
+
+std::pair<int64_t, int64_t> Evaluator::Share(int64_t size) const {
+  const auto workers = static_cast<int64_t>(members_.size());
+  return {size * Position() / workers, size * (Position() + 1) / workers};
 }
 
 absl::Status Evaluator::SumOverWorkers(Buffer values) {
   ExchangeOptions options;
   options.deadline = deadline_;
   options.traffic = Traffic::kMeasurement;
-  ASSIGN_OR_RETURN(auto work, comm_->AllReduceSum(everyone_, {kMeasurementStream, round_++, 0, 0},
+  ASSIGN_OR_RETURN(auto work, comm_->AllReduceSum(members_, {kMeasurementStream, round_++, 0, 0},
                                                   values, options));
   return work->Wait();
 }
 
 absl::StatusOr<std::vector<double>> Evaluator::Gather(double own) {
-  std::vector<double> values(comm_->size(), 0.0);
-  values[comm_->rank()] = own;
+  std::vector<double> values(members_.size(), 0.0);
+  values[Position()] = own;
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(values))));
   return values;
 }
@@ -125,7 +139,7 @@ absl::Status Evaluator::ContinueFromAverage() {
 absl::StatusOr<double> Evaluator::ConsensusDistance() {
   double sum = ops::SquaredDistance(own_.buffer(), average_.buffer());
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(&sum, 1))));
-  return std::sqrt(sum / comm_->size());
+  return std::sqrt(sum / static_cast<double>(members_.size()));
 }
 
 int64_t Evaluator::BatchSize(Split split, int64_t begin, int64_t end) const {
@@ -158,9 +172,7 @@ absl::StatusOr<MetricSums> Evaluator::EvaluateRange(Split split, int64_t begin, 
 }
 
 absl::StatusOr<MetricSums> Evaluator::EvaluateShareOfAverage(Split split) {
-  const int64_t size = dataset_->size(split);
-  const int64_t rank = comm_->rank(), workers = comm_->size();
-  const int64_t begin = size * rank / workers, end = size * (rank + 1) / workers;
+  const auto [begin, end] = Share(dataset_->size(split));
   RETURN_IF_ERROR(model_->Bind(average_.buffer(), Buffer()));
   ASSIGN_OR_RETURN(const std::vector<double> own, StatisticsOf(model_));
   if (!average_statistics_ || own.empty()) return EvaluateRange(split, begin, end);
@@ -168,7 +180,7 @@ absl::StatusOr<MetricSums> Evaluator::EvaluateShareOfAverage(Split split) {
   std::vector<double> mean = own;
   const Buffer sums = AsBuffer(absl::MakeSpan(mean));
   RETURN_IF_ERROR(SumOverWorkers(sums));
-  ops::Scale(1.0 / static_cast<double>(workers), sums);
+  ops::Scale(1.0 / static_cast<double>(members_.size()), sums);
   RETURN_IF_ERROR(SetStatistics(std::move(mean), model_));
   auto share = EvaluateRange(split, begin, end);
   RETURN_IF_ERROR(SetStatistics(own, model_));
@@ -201,11 +213,10 @@ absl::StatusOr<std::optional<double>> Evaluator::Bleu(Split split) {
   const Translations* translations = dataset_->translations();
   if (translations == nullptr) return std::nullopt;
   RETURN_IF_ERROR(model_->Bind(average_.buffer(), Buffer()));
-  const int64_t size = dataset_->size(split), rank = comm_->rank(), workers = comm_->size();
-  const int64_t end = size * (rank + 1) / workers;
+  auto [begin, end] = Share(dataset_->size(split));
   BleuCounts counts;
   bool translates = true;
-  for (int64_t begin = size * rank / workers; translates && begin < end;) {
+  while (translates && begin < end) {
     ASSIGN_OR_RETURN(const int64_t count, ReadSome(split, begin, end));
     const auto translated = model_->Translate(batch_);
     translates = !absl::IsUnimplemented(translated.status());

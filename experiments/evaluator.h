@@ -1,11 +1,12 @@
 // Measuring a running training without changing it: the average model, the consensus distance and
-// evaluations. All of it is collective: every worker calls it at the same step. Messages count as
-// measurement traffic.
+// evaluations. All of it is collective: every worker that is alive calls it at the same step, and
+// all of it is about those workers. Messages count as measurement traffic.
 #ifndef EXPERIMENTS_EVALUATOR_H_
 #define EXPERIMENTS_EVALUATOR_H_
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,6 +24,11 @@ class Evaluator {
   // Nothing is owned. x is what the worker trains. Only Evaluate needs a data set and a model.
   Evaluator(Communicator* comm, const Dataset* dataset, Model* model, Algorithm* algorithm,
             Buffer x, absl::Duration deadline, bool average_statistics = true);
+
+  // From here on these workers, this one among them, measure; before: all. All of them must call it
+  // at the same step.
+  void SetMembers(std::vector<int> ranks);
+  const std::vector<int>& members() const { return members_; }
 
   // Recomputes the average model: sum of all workers' numerators over the sum of their weights.
   absl::Status UpdateAverage();
@@ -48,7 +54,7 @@ class Evaluator {
   // Evaluate does.
   absl::StatusOr<std::optional<double>> Bleu(Split split);
 
-  // values[r] <- what worker r has in `own`, for all r.
+  // values[k] <- what members()[k] has in `own`.
   absl::StatusOr<std::vector<double>> Gather(double own);
 
   // The same for 64 bits, of which doubles hold 53.
@@ -61,6 +67,11 @@ class Evaluator {
   Buffer average() const { return average_.buffer(); }
 
  private:
+  int64_t Position() const;  // of this worker among the members
+
+  // Begin and end of this worker's share of `size` examples.
+  std::pair<int64_t, int64_t> Share(int64_t size) const;
+
   // How many examples from `begin` on are evaluated at a time, none beyond `end`.
   int64_t BatchSize(Split split, int64_t begin, int64_t end) const;
   absl::StatusOr<int64_t> ReadSome(Split split, int64_t begin, int64_t end);  // returns BatchSize
@@ -74,7 +85,7 @@ class Evaluator {
   Buffer x_;
   absl::Duration deadline_;
   bool average_statistics_;
-  std::vector<int> everyone_;
+  std::vector<int> members_;
   Arena own_, average_;
   int64_t round_ = 0;  // of measurements: tells their messages apart
   Batch batch_;

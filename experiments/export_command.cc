@@ -17,7 +17,7 @@
 #include "gflags/gflags.h"
 
 DECLARE_string(run_dir);
-DEFINE_string(out, "", "the file to write, a .safetensors");
+DEFINE_string(out, "", "the file to write: export a .safetensors, calibrate a text proto");
 DEFINE_int32(worker, -1, "export this worker's own model; default: the average of all");
 
 namespace starling {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,7 +54,8 @@ Monitor::Monitor(const Plan* plan, Progress* progress,
       hang_report_(options_.group, options_.publish_page),
       start_seconds_(WallClock().NowSeconds()),
       reported_(plan->config.workers()),
-      times_(plan->config.workers()) {
+      times_(plan->config.workers()),
+      bytes_sent_(plan->config.workers()) {
   if (leads()) start_ = options_.start;
   if (options_.group == nullptr) return;
   options_.group->Listen([this](int from, const std::string& bytes) { OnMessage(from, bytes); });
@@ -199,27 +201,31 @@ absl::Status Monitor::Report(int worker, int64_t step, const StepReport& report)
     diverged_loss_ = report.loss;
   }
   reported_[worker].push_back(report);
-  const auto behind = [](const std::deque<StepReport>& reports) { return reports.empty(); };
   absl::Status status = remote_error_;
-  while (status.ok() && std::none_of(reported_.begin(), reported_.end(), behind)) {
-    status = CompleteStep(complete_);
-  }
+  while (status.ok() && AllReported()) status = CompleteStep(complete_);
   lock.unlock();
   if (diverged) stop_.Request(StopReason::kDiverged);
   return status;
 }
 
+bool Monitor::AllReported() const {
+  const std::vector<int> living = EraOf(plan_->eras, complete_).membership.living();
+  return std::none_of(living.begin(), living.end(),
+                      [this](int worker) { return reported_[worker].empty(); });
+}
+
 absl::Status Monitor::CompleteStep(int64_t step) {
   double loss = 0, seconds = 0;
-  int64_t bytes = 0;
-  const double workers = plan_->config.workers();
+  const std::vector<int> living = EraOf(plan_->eras, step).membership.living();
+  const auto workers = static_cast<double>(living.size());
   window_.lr = reported_[0].front().lr;
+  window_.alive += workers;
   // In rank order, so that the sum has the same bits always.
-  for (int worker = 0; worker < plan_->config.workers(); ++worker) {
+  for (const int worker : living) {
     const StepReport& report = reported_[worker].front();
     loss += report.loss;
     seconds += report.seconds;
-    bytes += report.bytes_sent;
+    bytes_sent_[worker] = report.bytes_sent;
     times_.AddStep(worker, report.phase_seconds);
     for (int phase = 0; phase < kPhases; ++phase) {
       window_.phases[phase] += report.phase_seconds[phase] / workers;
@@ -231,7 +237,6 @@ absl::Status Monitor::CompleteStep(int64_t step) {
   complete_ = step + 1;
   changed_.notify_all();
   step_loss_.push_back(loss);
-  bytes_sent_ = bytes;
   window_.loss += loss;
   window_.seconds += seconds / workers;
   ++window_.steps;
@@ -239,9 +244,10 @@ absl::Status Monitor::CompleteStep(int64_t step) {
   // A window that has just begun says little; shown with the one before it, numbers are steady.
   const double steps = static_cast<double>(window_.steps + last_window_.steps);
   const double step_seconds = (window_.seconds + last_window_.seconds) / steps;
+  const double alive = (window_.alive + last_window_.alive) / steps;
   constexpr int kWait = static_cast<int>(Phase::kWait);
   progress_->Step({step + 1, plan_->steps, (window_.loss + last_window_.loss) / steps, window_.lr,
-                   plan_->examples_per_step() / std::max(step_seconds, 1e-9), step_seconds * 1e3,
+                   ExamplesPerStep(alive) / std::max(step_seconds, 1e-9), step_seconds * 1e3,
                    (window_.phases[kWait] + last_window_.phases[kWait]) / steps * 1e3,
                    consensus_distance_});
   if (complete_ % plan_->config.train().log_every_steps() != 0 && complete_ != plan_->steps) {
@@ -252,22 +258,32 @@ absl::Status Monitor::CompleteStep(int64_t step) {
 
 absl::Status Monitor::EmitWindow() {
   const double step_seconds = window_.seconds / window_.steps;
+  const double alive = window_.alive / window_.steps;
   MetricRecord record = Record(complete_);
   record.values = {
       {"train/loss", window_.loss / window_.steps},
       {"train/lr", window_.lr},
       {"time/step_ms", step_seconds * 1e3},
-      {"time/samples_per_second", plan_->examples_per_step() / std::max(step_seconds, 1e-9)},
-      {"comm/bytes_sent_per_worker", static_cast<double>(bytes_sent_) / plan_->config.workers()}};
+      {"time/samples_per_second", ExamplesPerStep(alive) / std::max(step_seconds, 1e-9)},
+      {"comm/bytes_sent_per_worker", static_cast<double>(BytesSent()) / plan_->config.workers()}};
   for (Phase phase :
        {Phase::kData, Phase::kForward, Phase::kBackward, Phase::kUpdate, Phase::kWait}) {
     record.values.emplace_back(absl::StrCat("time/", PhaseName(phase), "_ms"),
                                window_.phases[static_cast<int>(phase)] / window_.steps * 1e3);
   }
   if (sim_seconds_) record.values.emplace_back(kSimSeconds, *sim_seconds_);
+  if (plan_->eras.size() > 1) record.values.emplace_back("train/alive", alive);
   last_window_ = window_;
   window_ = Window();
   return Emit(record);
+}
+
+int64_t Monitor::BytesSent() const {
+  return std::accumulate(bytes_sent_.begin(), bytes_sent_.end(), int64_t{0});
+}
+
+double Monitor::ExamplesPerStep(double alive) const {
+  return plan_->examples_per_step() * alive / plan_->config.workers();
 }
 
 MetricRecord Monitor::Record(int64_t step) const {
@@ -308,8 +324,9 @@ absl::Status Monitor::ReportEvaluation(int64_t step, Split split, const Evaluati
   if (evaluation.bleu) record.values.emplace_back(tag + "/bleu", *evaluation.bleu);
   if (sim_seconds_) record.values.emplace_back(kSimSeconds, *sim_seconds_);
   RETURN_IF_ERROR(Emit(record));
+  const std::vector<int> living = EraOf(plan_->eras, step - 1).membership.living();
   for (size_t worker = 0; worker < evaluation.worker_loss.size(); ++worker) {
-    record.worker = static_cast<int>(worker);
+    record.worker = living[worker];
     record.values = {{tag + "/loss", evaluation.worker_loss[worker]}};
     if (evaluation.accuracy) {
       record.values.emplace_back(tag + "/accuracy", evaluation.worker_accuracy[worker]);
@@ -339,7 +356,8 @@ absl::StatusOr<std::map<std::string, std::string>> Monitor::Settle(int64_t step)
 }
 
 absl::Status Monitor::Window::VisitState(StateVisitor* visitor) {
-  for (auto [name, number] : {std::pair("loss", &loss), {"seconds", &seconds}, {"lr", &lr}}) {
+  for (auto [name, number] :
+       {std::pair("loss", &loss), {"seconds", &seconds}, {"lr", &lr}, {"alive", &alive}}) {
     RETURN_IF_ERROR(visitor->Visit(name, AsBuffer(absl::MakeSpan(number, 1))));
   }
   RETURN_IF_ERROR(visitor->Visit("phase_seconds", AsBuffer(absl::MakeSpan(phases))));
@@ -359,7 +377,7 @@ absl::Status Monitor::VisitState(StateVisitor* visitor) {
   PrefixVisitor window("window/", visitor), last_window("last_window/", visitor);
   RETURN_IF_ERROR(window_.VisitState(&window));
   RETURN_IF_ERROR(last_window_.VisitState(&last_window));
-  RETURN_IF_ERROR(visitor->Visit("bytes_sent", AsBuffer(absl::MakeSpan(&bytes_sent_, 1))));
+  RETURN_IF_ERROR(visitor->Visit("bytes_sent", AsBuffer(absl::MakeSpan(bytes_sent_))));
   double sim_seconds = sim_seconds_.value_or(0);
   for (auto [name, number] :
        {std::pair("consensus_distance", &consensus_distance_),
@@ -391,7 +409,7 @@ RunResult Monitor::Result() const {
   // Rounded to ns: what is below depends on what the process has simulated before.
   if (sim_seconds_) result.sim_seconds = std::round(*sim_seconds_ * 1e9) / 1e9;
   result.consensus_distance = consensus_distance_;
-  result.bytes_sent = bytes_sent_;
+  result.bytes_sent = BytesSent();
   result.time = times_.Split();
   const auto size = static_cast<int64_t>(step_loss_.size());
   const int64_t last = std::min(size, plan_->steps_per_epoch);

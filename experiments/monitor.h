@@ -50,7 +50,7 @@ struct Evaluation {
   std::optional<double> accuracy;                    // absent where there are no classes
   std::optional<double> perplexity;                  // exp(loss); absent where there are no tokens
   std::optional<double> bleu;                        // 0 to 100; absent where nothing is translated
-  std::vector<double> worker_loss, worker_accuracy;  // by rank; the latter may be empty
+  std::vector<double> worker_loss, worker_accuracy;  // of those alive, by rank; the latter if any
 };
 
 // What the whole run came to.
@@ -142,6 +142,7 @@ class Monitor {
  private:
   struct Window {  // steps since the last metric record
     double loss = 0, seconds = 0, lr = 0;
+    double alive = 0;       // workers, summed over the steps
     PhaseSeconds phases{};  // mean over the workers
     int64_t steps = 0;
 
@@ -151,11 +152,14 @@ class Monitor {
   bool leads() const { return options_.group == nullptr || options_.group->process() == 0; }
   void TellStart();
   void OnMessage(int from, const std::string& bytes);
+  bool AllReported() const;                 // the first step that is not complete
   absl::Status CompleteStep(int64_t step);  // all workers have reported it
   absl::Status EmitWindow();                // and begins the next one
   MetricRecord Record(int64_t step) const;
   void NoteTime();  // with mutex_ held: what sim_seconds_ is now
   absl::Status Emit(const MetricRecord& record);
+  int64_t BytesSent() const;                   // of all workers
+  double ExamplesPerStep(double alive) const;  // of so many workers
 
   const Plan* plan_;
   Progress* progress_;
@@ -178,7 +182,7 @@ class Monitor {
   TimeLedger times_;
   Window window_, last_window_;
   double consensus_distance_ = 0;
-  int64_t bytes_sent_ = 0;
+  std::vector<int64_t> bytes_sent_;  // by worker
   int diverged_worker_ = -1;
   int64_t diverged_step_ = 0;
   double diverged_loss_ = 0;

@@ -50,6 +50,7 @@ class MonitorTest : public testing::Test {
   ~MonitorTest() override { std::fclose(file_); }
 
   std::unique_ptr<Monitor> Make(absl::Status answer = absl::OkStatus()) {
+    plan_.eras = *MakeEras(plan_.config, nullptr);
     std::vector<std::unique_ptr<MetricSink>> sinks;
     sinks.push_back(std::make_unique<RecordingSink>(&records_, std::move(answer)));
     return std::make_unique<Monitor>(&plan_, &progress_, std::move(sinks));
@@ -83,6 +84,33 @@ double Value(const MetricRecord& record, const std::string& name) {
   }
   ADD_FAILURE() << "no " << name;
   return std::nan("");
+}
+
+TEST_F(MonitorTest, StepsAreCompleteWithoutThoseWhoAreAway) {
+  auto* leave = plan_.config.mutable_faults()->add_leave();
+  leave->set_worker(1);
+  leave->set_at_step(1);
+  leave->set_return_at_step(3);
+  const auto monitor = Make();
+  StepReport first = Loss(1), second = Loss(3);
+  first.bytes_sent = 10;
+  second.bytes_sent = 100;
+  Step(monitor.get(), 0, first, second);
+  EXPECT_TRUE(monitor->Report(0, 1, first).ok());
+  EXPECT_EQ(records_.size(), 1u);
+  EXPECT_EQ(Value(records_[0], "train/loss"), (2 + 1) / 2.0);
+  EXPECT_EQ(Value(records_[0], "train/alive"), (2 + 1) / 2.0);
+  EXPECT_EQ(Value(records_[0], "comm/bytes_sent_per_worker"), (10 + 100) / 2.0);
+  EXPECT_TRUE(monitor->Report(0, 2, first).ok());
+  EXPECT_EQ(monitor->Result().steps, 3);
+  EXPECT_TRUE(monitor->Report(0, 3, first).ok());
+  EXPECT_EQ(monitor->Result().steps, 3);
+  EXPECT_TRUE(monitor->Report(1, 3, second).ok());
+  EXPECT_EQ(monitor->Result().steps, 4);
+  Evaluation evaluation;
+  evaluation.worker_loss = {5};
+  EXPECT_TRUE(monitor->ReportEvaluation(3, Split::kValidation, evaluation).ok());
+  EXPECT_EQ(records_.back().worker, 0);
 }
 
 TEST_F(MonitorTest, AllWorkersStopBeforeTheSameStep) {

@@ -257,6 +257,7 @@ absl::Status ResolveExperiment(const TextLocations& locations, Experiment* confi
   std::vector<Problem> problems;
   ResolveDefaults(config);
   ValidateRules(*config, "", &problems);
+  if (config->faults().ByteSizeLong() == 0) config->clear_faults();
   if (!config->has_workers_per_node()) config->set_workers_per_node(config->workers());
   if (config->metric_sink().empty()) {
     for (const PluginInfo* sink : PluginTable::Global().List("metric_sink")) {
@@ -277,6 +278,7 @@ absl::Status ResolveExperiment(const TextLocations& locations, Experiment* confi
     CheckBatches(*config, &problems);
     ASSIGN_OR_RETURN(const AlgorithmFacts facts, FactsOf(config->algorithm()));
     CheckMixing(*config, facts, &problems);
+    CheckFaults(*config, facts, &problems);
     DropUnused(facts, config, notes);
     if (facts.needs_topology && !config->has_topology()) {
       Add(&problems, "topology",
@@ -307,6 +309,7 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
     if (problems.empty()) CheckStaleness(*plan, &problems);
     RETURN_IF_ERROR(ProblemsStatus(problems, locations));
   }
+  ASSIGN_OR_RETURN(plan->eras, In(locations, "faults")(MakeEras(config, plan->topology.get())));
   ASSIGN_OR_RETURN(plan->dataset, In(locations, "dataset")(Registry<Dataset>::Global().Create(
                                       config.dataset(), {config.seed(), workers})));
   Partition::Context owners;
@@ -384,9 +387,13 @@ StepInfo StepInfoOf(const Plan& plan, int64_t step, int64_t steps, double lr) {
   info.step = step;
   info.mixes = step % every == 0;
   info.round = step / every;
-  if (step + 1 < steps && (step + 1) % every == 0) info.next_round = (step + 1) / every;
+  if (step + 1 < steps && (step + 1) % every == 0 && !ChangesAt(plan.eras, step + 1)) {
+    info.next_round = (step + 1) / every;
+  }
   info.lr = lr * plan.schedule->Factor(step);
   info.lr_max = lr;
+  const Membership& membership = EraOf(plan.eras, step).membership;
+  if (membership.epoch > 0) info.alive = &membership;
   return info;
 }
 
@@ -414,6 +421,7 @@ std::string PlanText(const Plan& plan) {
   absl::StrAppend(&text, "\n  ", plan.steps, " steps of ", by_tokens ? "up to " : "",
                   local * config.workers(), by_tokens ? " tokens (" : " examples (", local,
                   " per worker), ", plan.steps_per_epoch, " steps per epoch\n");
+  absl::StrAppend(&text, FaultsText(config.faults(), plan.eras, plan.steps));
   if (!plan.assignment.shared && plan.dataset->spec().classes > 0) {
     absl::StrAppend(&text, ClassTable(plan.assignment, plan.dataset->labels(Split::kTrain),
                                       plan.dataset->spec().classes, /*max_lines=*/16));

@@ -20,6 +20,7 @@
 #include "data/partition.h"
 #include "data/sampler.h"
 #include "experiments/experiment.pb.h"
+#include "experiments/faults.h"
 #include "models/model.h"
 #include "optim/algorithm.h"
 #include "optim/optimizer.h"
@@ -41,6 +42,7 @@ struct Plan {
   int64_t eval_every_steps = 0;  // 0: only at the end
 
   std::unique_ptr<Topology> topology;  // null if the algorithm takes none
+  std::vector<Era> eras;               // who takes part when
   std::unique_ptr<Dataset> dataset;
   std::unique_ptr<Schedule> schedule;
   Assignment assignment;

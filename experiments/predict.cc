@@ -66,6 +66,42 @@ std::vector<NamedTopology> MakeTopologies(const PredictionInput& input,
   return topologies;
 }
 
+// An algorithm's configs by the names of its orders.
+using Refs = std::vector<std::pair<std::string, PluginRef>>;
+
+void AddCandidates(const PredictionInput& input, const std::string& name, const Refs& orders,
+                   const std::vector<NamedTopology>& topologies, Candidates* result) {
+  std::map<std::string, std::set<std::string>> unfit;  // what is needed -> topologies
+  for (const auto& [label, ref] : orders) {
+    const auto facts = FactsOf(ref);
+    if (!facts.ok()) {
+      result->left_out.push_back(absl::StrCat("algorithm ", label, ": ", facts.status().message()));
+      continue;
+    }
+    const ExchangePlan plan =
+        ExchangePlanOf(*facts, input.config.mixing(), BytesFactor(input.config));
+    if (!facts->needs_topology) {
+      result->legal.push_back({label, "none", plan, nullptr});
+      continue;
+    }
+    Experiment config = input.config;
+    *config.mutable_algorithm() = ref;
+    for (const NamedTopology& topology : topologies) {
+      *config.mutable_topology() = topology.ref;
+      const std::vector<Misfit> misfits = MisfitsOf(*facts, *topology.made, config);
+      if (misfits.empty()) {
+        result->legal.push_back({label, topology.ref.name(), plan, topology.made});
+      } else {
+        unfit[misfits[0].needed].insert(topology.ref.name());
+      }
+    }
+  }
+  for (const auto& [needed, names] : unfit) {
+    result->left_out.push_back(absl::StrCat(
+        "algorithm ", name, " over ", absl::StrJoin(names, ", "), ": it needs weights ", needed));
+  }
+}
+
 // Everything of a plan and a topology that times depend on.
 auto KeyOf(const Candidate& candidate) {
   const ExchangePlan& p = candidate.plan;
@@ -124,38 +160,18 @@ double BytesFactor(const Experiment& config) {
 Candidates AllCandidates(const PredictionInput& input) {
   Candidates result;
   const std::vector<NamedTopology> topologies = MakeTopologies(input, &result.left_out);
-  const double bytes_factor = BytesFactor(input.config);
   for (const std::string& name : Registry<Algorithm>::Global().Names()) {
-    std::map<std::string, std::set<std::string>> unfit;  // what is needed -> topologies
-    for (const auto& [label, ref] : Orders(name, input.config.algorithm())) {
-      const auto facts = FactsOf(ref);
-      if (!facts.ok()) {
-        result.left_out.push_back(
-            absl::StrCat("algorithm ", label, ": ", facts.status().message()));
-        continue;
-      }
-      const ExchangePlan plan = ExchangePlanOf(*facts, input.config.mixing(), bytes_factor);
-      if (!facts->needs_topology) {
-        result.legal.push_back({label, "none", plan, nullptr});
-        continue;
-      }
-      Experiment config = input.config;
-      *config.mutable_algorithm() = ref;
-      for (const NamedTopology& topology : topologies) {
-        *config.mutable_topology() = topology.ref;
-        const std::vector<Misfit> misfits = MisfitsOf(*facts, *topology.made, config);
-        if (misfits.empty()) {
-          result.legal.push_back({label, topology.ref.name(), plan, topology.made});
-        } else {
-          unfit[misfits[0].needed].insert(topology.ref.name());
-        }
-      }
-    }
-    for (const auto& [needed, names] : unfit) {
-      result.left_out.push_back(absl::StrCat(
-          "algorithm ", name, " over ", absl::StrJoin(names, ", "), ": it needs weights ", needed));
-    }
+    AddCandidates(input, name, Orders(name, input.config.algorithm()), topologies, &result);
   }
+  return result;
+}
+
+Candidates CandidatesOf(const PredictionInput& input, const std::string& algorithm) {
+  Candidates result;
+  const std::vector<NamedTopology> topologies = MakeTopologies(input, &result.left_out);
+  auto orders = Orders(algorithm, input.config.algorithm());
+  orders.resize(1);
+  AddCandidates(input, algorithm, orders, topologies, &result);
   return result;
 }
 

@@ -47,6 +47,9 @@ struct Candidates {
 // config's own algorithm and topology are taken as it configures them, others with their defaults.
 Candidates AllCandidates(const PredictionInput& input);
 
+// The same of one algorithm, in the order that it is configured in.
+Candidates CandidatesOf(const PredictionInput& input, const std::string& algorithm);
+
 struct PredictedRow {
   std::string topology, algorithm;
   StepPrediction step;

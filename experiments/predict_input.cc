@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "core/clock.h"
+#include "core/config/fields.h"
 #include "core/config/resolve.h"
 #include "core/status.h"
 #include "experiments/plan.h"
@@ -48,31 +49,6 @@ std::string ClusterOfBackend(const PluginRef& backend) {
     return "";
   }
   return (*config)->GetReflection()->GetString(**config, field);
-}
-
-// The sizes of the buckets of the config's model, in MB.
-absl::StatusOr<std::vector<double>> BucketsOfConfig(const Experiment& config,
-                                                    const TextLocations& locations) {
-  ASSIGN_OR_RETURN(const auto plan, MakePlan(config, locations));
-  ASSIGN_OR_RETURN(const WorkerParts parts, MakeWorkerParts(*plan, 0, &WallClock()));
-  std::vector<double> mb;
-  for (const Range& bucket : parts.model->layout().buckets) {
-    mb.push_back(static_cast<double>(bucket.count * SizeOf(plan->dtype)) / 1e6);
-  }
-  return mb;
-}
-
-void SetBuckets(const std::vector<double>& mb, ModelProfile* model,
-                std::vector<std::string>* notes) {
-  if (static_cast<int>(mb.size()) == model->bucket_size()) {
-    for (int b = 0; b < model->bucket_size(); ++b) model->mutable_bucket(b)->set_mb(mb[b]);
-    return;
-  }
-  if (model->bucket_size() > 0) {
-    notes->push_back("buckets differ from the profile's: their backward passes are taken by size");
-  }
-  model->clear_bucket();
-  for (const double size : mb) model->add_bucket()->set_mb(size);
 }
 
 // The profile to start from; with an empty list of buckets if only computing is known, and nullopt
@@ -137,6 +113,28 @@ std::vector<std::string> PredictionFlags() {
           "model_bytes", "buckets_mb", "set"};
 }
 
+absl::StatusOr<std::vector<double>> BucketsOf(const Plan& plan) {
+  ASSIGN_OR_RETURN(const WorkerParts parts, MakeWorkerParts(plan, 0, &WallClock()));
+  std::vector<double> mb;
+  for (const Range& bucket : parts.model->layout().buckets) {
+    mb.push_back(static_cast<double>(bucket.count * SizeOf(plan.dtype)) / 1e6);
+  }
+  return mb;
+}
+
+void SetBuckets(const std::vector<double>& mb, ModelProfile* model,
+                std::vector<std::string>* notes) {
+  if (static_cast<int>(mb.size()) == model->bucket_size()) {
+    for (int b = 0; b < model->bucket_size(); ++b) model->mutable_bucket(b)->set_mb(mb[b]);
+    return;
+  }
+  if (model->bucket_size() > 0) {
+    notes->push_back("buckets differ from the profile's: their backward passes are taken by size");
+  }
+  model->clear_bucket();
+  for (const double size : mb) model->add_bucket()->set_mb(size);
+}
+
 absl::StatusOr<std::vector<double>> BucketsMb(absl::string_view sizes, double model_mb) {
   std::vector<double> mb;
   if (sizes.empty()) {
@@ -178,6 +176,10 @@ absl::StatusOr<PredictionInput> ReadPredictionInput(const Arguments& arguments,
   ASSIGN_OR_RETURN(const bool whole, ReadConfig(arguments, built_in, &job));
   const bool has_config = !FLAGS_config.empty() || !built_in.text.empty();
   input.config = job.config;
+  if (input.config.algorithm().name().empty()) {
+    const auto* algorithm = Experiment::descriptor()->FindFieldByName("algorithm");
+    input.config.mutable_algorithm()->set_name(RulesOf(*algorithm).default_());
+  }
   input.notes = job.notes;
 
   const std::string name =
@@ -223,7 +225,8 @@ absl::StatusOr<PredictionInput> ReadPredictionInput(const Arguments& arguments,
     }
     SetBuckets(sizes, &input.model, &input.notes);
   } else if (whole) {
-    ASSIGN_OR_RETURN(const std::vector<double> sizes, BucketsOfConfig(job.config, job.locations));
+    ASSIGN_OR_RETURN(const auto plan, MakePlan(job.config, job.locations));
+    ASSIGN_OR_RETURN(const std::vector<double> sizes, BucketsOf(*plan));
     SetBuckets(sizes, &input.model, &input.notes);
   }
   if (input.model.bucket_size() == 0) {

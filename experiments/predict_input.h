@@ -25,12 +25,22 @@
 
 namespace starling {
 
+struct Plan;
+
 // Of ReadPredictionInput, for a Verb.
 std::vector<std::string> PredictionFlags();
 
 // INVALID_ARGUMENT or NOT_FOUND: what is missing or wrong, and what to say instead.
 absl::StatusOr<PredictionInput> ReadPredictionInput(const Arguments& arguments,
                                                     const BuiltInConfig& built_in);
+
+// The sizes of the buckets of a plan's model, in MB.
+absl::StatusOr<std::vector<double>> BucketsOf(const Plan& plan);
+
+// Gives a profile buckets of these sizes. If they are as many as it has, their shares of the
+// backward pass stay; else they are by size, which is noted.
+void SetBuckets(const std::vector<double>& mb, ModelProfile* model,
+                std::vector<std::string>* notes);
 
 // The buckets of a model: `sizes` is one size, at which a model of `model_mb` is cut, or a list of
 // all sizes in MB, scaled to `model_mb` unless that is 0. Shares of the backward pass are by size.

@@ -1,8 +1,12 @@
 #include "experiments/predict_text.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "experiments/columns.h"
 #include "nlohmann/json.hpp"
 
@@ -12,18 +16,51 @@ namespace {
 // With four digits or the tenth of a ms, whichever is less to read.
 std::string Ms(double ms) { return absl::StrFormat(ms < 1000 ? "%.1f" : "%.0f", ms); }
 
-bool SameTimes(const PredictedRow& a, const PredictedRow& b) {
-  return a.topology == b.topology && a.step.mean_ms == b.step.mean_ms &&
-         a.step.p99_ms == b.step.p99_ms;
+// Algorithms that take the same time over the same topologies.
+struct Block {
+  std::vector<std::string> algorithms;
+  std::vector<const PredictedRow*> rows;  // the fastest first
+};
+
+bool SameRows(const Block& a, const Block& b) {
+  return std::equal(a.rows.begin(), a.rows.end(), b.rows.begin(), b.rows.end(),
+                    [](const PredictedRow* x, const PredictedRow* y) {
+                      return x->topology == y->topology && x->step.mean_ms == y->step.mean_ms;
+                    });
+}
+
+// All-Reduce first, then the one with the fastest row.
+std::vector<Block> BlocksOf(const PredictionTable& table) {
+  std::vector<Block> single;
+  for (const PredictedRow& row : table.rows) {
+    const auto same = [&](const Block& block) { return block.algorithms[0] == row.algorithm; };
+    auto block = std::find_if(single.begin(), single.end(), same);
+    if (block == single.end()) block = single.insert(single.end(), {{row.algorithm}, {}});
+    block->rows.push_back(&row);
+  }
+  std::vector<Block> blocks;
+  for (const Block& block : single) {
+    const auto same = [&](const Block& other) { return SameRows(block, other); };
+    const auto found = std::find_if(blocks.begin(), blocks.end(), same);
+    if (found == blocks.end()) {
+      blocks.push_back(block);
+    } else {
+      found->algorithms.push_back(block.algorithms[0]);
+    }
+  }
+  std::stable_partition(blocks.begin(), blocks.end(),
+                        [](const Block& block) { return block.algorithms[0] == "allreduce"; });
+  return blocks;
 }
 
 std::string Line(const PredictedRow& row, bool unsure) {
   const StepPrediction& step = row.step;
   const std::string interval =
       unsure ? absl::StrCat("+-", Ms((step.high_ms - step.low_ms) / 2)) : "";
+  const absl::string_view regime = absl::StripSuffix(RegimeName(step.regime), "-bound");
   const double more = 100 * (row.speedup - 1);
   return absl::StrFormat("%-20s%8s%-6s%8s%9s  %-13s%8.3f%6s\n", row.topology, Ms(step.mean_ms),
-                         interval, Ms(step.p99_ms), Ms(step.exposed_ms), RegimeName(step.regime),
+                         interval, Ms(step.p99_ms), Ms(step.exposed_ms), std::string(regime),
                          row.speedup, more > 0.5 ? absl::StrFormat("+%.0f%%", more) : "-");
 }
 
@@ -51,15 +88,9 @@ std::string PredictionText(const PredictionInput& input, const PredictionTable& 
   absl::StrAppend(&text, "\n",
                   absl::StrFormat("%-20s%8s%-6s%8s%9s  %-13s%8s%6s\n", "topology", "step ms", "",
                                   "p99 ms", "exposed", "bound by", "speedup", "steps"));
-  for (size_t first = 0; first < table.rows.size();) {
-    size_t end = first;
-    std::vector<std::string> algorithms;
-    while (end < table.rows.size() && SameTimes(table.rows[first], table.rows[end])) {
-      algorithms.push_back(table.rows[end++].algorithm);
-    }
-    absl::StrAppend(&text, Line(table.rows[first], unsure),
-                    RowText("", absl::StrJoin(algorithms, ", "), 4));
-    first = end;
+  for (const Block& block : BlocksOf(table)) {
+    absl::StrAppend(&text, RowText("", absl::StrJoin(block.algorithms, ", "), 3));
+    for (const PredictedRow* row : block.rows) absl::StrAppend(&text, Line(*row, unsure));
   }
   absl::StrAppend(
       &text, "\n",

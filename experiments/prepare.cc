@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <mutex>
 #include <set>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "core/cpu_level.h"
 #include "core/run/run_directory.h"
 #include "core/status.h"
 #include "experiments/launch.h"
@@ -17,6 +21,9 @@
 #include "glog/logging.h"
 
 DEFINE_string(config, "", "the experiment, a text proto");
+DEFINE_int32(cores, 0, "workers that compute at the same time; default: all cores");
+DEFINE_int32(np, 0, "start so many worker processes with mpirun (backend mpi)");
+DEFINE_string(hosts, "", "where --np starts them: host:slots,...; default: here");
 
 namespace starling {
 namespace {
@@ -144,6 +151,30 @@ absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig
 absl::Status CheckData(const std::vector<Job>& jobs) {
   for (const Job& job : jobs) RETURN_IF_ERROR(job.plan->dataset->Available());
   return absl::OkStatus();
+}
+
+int Cores() {
+  return FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
+}
+
+bool StartsProcesses() { return FLAGS_np != 0 || !FLAGS_hosts.empty(); }
+
+int RunAsProcesses(Arguments arguments, const BuiltInConfig& built_in,
+                   const std::vector<std::string>& command_line,
+                   const std::function<std::optional<int>(const Prepared&)>& before) {
+  // For mpirun /proc/self/exe would be mpirun.
+  std::error_code not_a_link;
+  const auto real = std::filesystem::read_symlink(OwnProgram(), not_a_link);
+  const auto command =
+      MpirunCommand(FLAGS_np, FLAGS_hosts, not_a_link ? OwnProgram() : real.string(),
+                    {command_line.begin() + 1, command_line.end()});
+  if (!command.ok()) return Complain(command.status());
+  arguments.set.push_back(command->back().substr(std::string("--set=").size()));
+  const auto prepared = Prepare(arguments, built_in);
+  if (!prepared.ok()) return Complain(prepared.status());
+  if (const std::optional<int> code = before(*prepared)) return *code;
+  const auto code = RunProcesses(*command);
+  return code.ok() ? *code : Complain(code.status());
 }
 
 int Complain(const absl::Status& status) {

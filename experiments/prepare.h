@@ -3,7 +3,9 @@
 #ifndef EXPERIMENTS_PREPARE_H_
 #define EXPERIMENTS_PREPARE_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,19 @@ absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig
 
 // OK if the data of every job can be read here. A plan may be checked without them, not trained.
 absl::Status CheckData(const std::vector<Job>& jobs);
+
+// --cores, or all that the machine has.
+int Cores();
+
+// Whether --np or --hosts ask for processes, which RunAsProcesses starts.
+bool StartsProcesses();
+
+// Has mpirun start this program again, once per worker, and returns the exit code. `command_line`
+// is that of this process. A mistake in the config is told once, before anything is started; then
+// `before` may end it with an exit code of its own.
+int RunAsProcesses(Arguments arguments, const BuiltInConfig& built_in,
+                   const std::vector<std::string>& command_line,
+                   const std::function<std::optional<int>(const Prepared&)>& before);
 
 // Prints the error for the user, unless it is the one that was printed last; returns the exit
 // code: 2 for wrong usage, 1 for a machine that refuses. Thread-safe.

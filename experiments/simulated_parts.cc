@@ -17,7 +17,6 @@ class TimedModel final : public Model {
       comm_->clock().SleepUntil(due_);
       ForwardDone();
     });
-    comm_->simulation()->SetModel(model_->layout(), comm_->dtype_of_model());
   }
 
   const Layout& layout() const override { return model_->layout(); }

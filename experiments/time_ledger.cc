@@ -42,6 +42,7 @@ TimeSplit TimeLedger::Split() const {
   TimeSplit split;
   const double steps = std::max<double>(1, static_cast<double>(step_ms_.size()));
   const int workers = static_cast<int>(phases_.size());
+  split.step_ms = step_ms_;
   split.step_ms_mean = std::accumulate(step_ms_.begin(), step_ms_.end(), 0.0) / steps;
   split.step_ms_p50 = Percentile(step_ms_, 0.5);
   split.step_ms_p99 = Percentile(step_ms_, 0.99);

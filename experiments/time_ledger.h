@@ -34,6 +34,7 @@ struct LinkBytes {
 // Means are over steps and workers.
 struct TimeSplit {
   double step_ms_mean = 0, step_ms_p50 = 0, step_ms_p99 = 0;  // percentiles: over steps
+  std::vector<float> step_ms;                                 // of every step
   PhaseSeconds phase_ms{};
   std::vector<PhaseSeconds> worker_phase_ms;  // by worker
   double exposed_comm_ms = 0;                 // = phase_ms of kWait

@@ -10,13 +10,11 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "core/config/text.h"
-#include "core/cpu_level.h"
 #include "core/run/build_stamp.h"
 #include "core/status.h"
 #include "experiments/checkpoint_directory.h"
@@ -33,10 +31,8 @@ DEFINE_string(run_dir, "",
 DEFINE_string(resume, "",
               "go on from the latest checkpoint in --run_dir, or from that of a run or checkpoint "
               "directory");
-DEFINE_int32(cores, 0, "workers that compute at the same time; default: all cores");
+DECLARE_int32(cores);
 DEFINE_bool(timeline, false, "write trace.json, for chrome://tracing and ui.perfetto.dev");
-DEFINE_int32(np, 0, "start so many worker processes with mpirun (backend mpi)");
-DEFINE_string(hosts, "", "where --np starts them: host:slots,...; default: here");
 DEFINE_bool(dry_run, false, "print the resolved config and the plan, train nothing");
 
 namespace starling {
@@ -120,10 +116,6 @@ void PrintResult(const RunResult& result, const Plan& plan) {
   std::printf("%.4g MB sent per worker, state digest %016lx\n",
               static_cast<double>(result.bytes_sent) / plan.config.workers() / 1e6,
               static_cast<unsigned long>(result.state_digest));
-}
-
-int Cores() {
-  return FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
 }
 
 // Where a training writes, and what it goes on from.
@@ -243,25 +235,12 @@ int CodeOf(RunStatus status, const Stopper& stopper) {
   return status == RunStatus::kInterrupted ? stopper.ExitCode() : 1;
 }
 
-// Hands over to mpirun, which starts this program again once per worker.
-int StartProcesses(Arguments arguments, const BuiltInConfig& built_in,
-                   const std::vector<std::string>& command_line) {
-  // For mpirun /proc/self/exe would be mpirun.
-  std::error_code not_a_link;
-  const auto real = std::filesystem::read_symlink(OwnProgram(), not_a_link);
-  const auto command =
-      MpirunCommand(FLAGS_np, FLAGS_hosts, not_a_link ? OwnProgram() : real.string(),
-                    {command_line.begin() + 1, command_line.end()});
-  if (!command.ok()) return Complain(command.status());
-  // A mistake in the config is told once, and before anything is started.
-  arguments.set.push_back(command->back().substr(std::string("--set=").size()));
-  const auto prepared = Prepare(arguments, built_in);
-  if (!prepared.ok()) return Complain(prepared.status());
-  if (FLAGS_dry_run) return DryRun(prepared->jobs);
-  const absl::Status readable = CheckData(prepared->jobs);
+// What can be told before processes are started: nothing more to do, or a mistake.
+std::optional<int> BeforeProcesses(const Prepared& prepared) {
+  if (FLAGS_dry_run) return DryRun(prepared.jobs);
+  const absl::Status readable = CheckData(prepared.jobs);
   if (!readable.ok()) return Complain(readable);
-  const auto code = RunProcesses(*command);
-  return code.ok() ? *code : Complain(code.status());
+  return std::nullopt;
 }
 
 // Runs all arms but those that are finished; one that fails does not keep the next from running.
@@ -343,8 +322,7 @@ int TrainCommand(const Arguments& arguments, const BuiltInConfig& built_in,
     return Complain(absl::InvalidArgumentError(
         absl::StrCat("--cores=", FLAGS_cores, ": it must be at least 1")));
   }
-  if (FLAGS_np != 0 || !FLAGS_hosts.empty())
-    return StartProcesses(arguments, built_in, command_line);
+  if (StartsProcesses()) return RunAsProcesses(arguments, built_in, command_line, BeforeProcesses);
 
   // Before any library can start threads of its own.
   Stopper stopper;

@@ -5,17 +5,24 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "core/ops/ops.h"
 #include "core/random/random.h"
 #include "core/state.h"
 #include "core/status.h"
+#include "optim/membership.h"
 
 namespace starling {
+namespace {
+
+constexpr uint16_t kReturnStream = 0xfffd;
+
+}  // namespace
 
 Trainer::Trainer(const Plan* plan, Communicator* comm, Monitor* monitor)
     : plan_(plan), comm_(comm), monitor_(monitor) {}
 
-absl::Status Trainer::Start() {
+absl::StatusOr<int64_t> Trainer::Start() {
   const Experiment& config = plan_->config;
   ASSIGN_OR_RETURN(parts_, MakeWorkerParts(*plan_, comm_));
   const Layout& layout = parts_.model->layout();
@@ -42,7 +49,15 @@ absl::Status Trainer::Start() {
   checkpointer_ =
       std::make_unique<Checkpointer>(plan_, comm_, evaluator_.get(), monitor_, &layout,
                                      [this](StateVisitor* visitor) { return VisitState(visitor); });
-  return CheckLayouts();
+  RETURN_IF_ERROR(CheckLayouts());
+  ASSIGN_OR_RETURN(const RunStart start, monitor_->Start());
+  if (!TakesPart(start.step - 1)) return checkpointer_->Restore(/*away=*/true);
+  const Membership& membership = EraOf(plan_->eras, start.step - 1).membership;
+  if (membership.epoch > 0) {
+    RETURN_IF_ERROR(parts_.algorithm->OnMembership(membership));
+    evaluator_->SetMembers(membership.living());
+  }
+  return checkpointer_->Restore();
 }
 
 absl::Status Trainer::CheckLayouts() {
@@ -154,6 +169,65 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
   return loss;
 }
 
+bool Trainer::TakesPart(int64_t step) const {
+  return EraOf(plan_->eras, step).membership.alive[worker_.id];
+}
+
+absl::Status Trainer::ChangeMembers(int64_t step) {
+  if (!ChangesAt(plan_->eras, step)) return absl::OkStatus();
+  const Membership& before = EraOf(plan_->eras, step - 1).membership;
+  const Membership& after = EraOf(plan_->eras, step).membership;
+  for (int worker : after.living()) {
+    if (!before.alive[worker]) RETURN_IF_ERROR(TellAway(worker, step, /*comes=*/true));
+  }
+  RETURN_IF_ERROR(ChangeMembership(
+      before, after, worker_, parts_.algorithm.get(), x_, g_,
+      [this](StateVisitor* visitor) { return parts_.model->VisitState(visitor); }));
+  if (after.alive[worker_.id]) evaluator_->SetMembers(after.living());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> Trainer::AwaitReturn(int64_t step) {
+  const int64_t return_step = ReturnOf(plan_->eras, worker_.id, step);
+  if (return_step < 0 || return_step >= plan_->steps) return -1;
+  int64_t comes = 0;
+  ExchangeOptions options;  // as long as it takes
+  options.traffic = Traffic::kMeasurement;
+  const Receive receive{0, {kReturnStream, return_step, 0, 0}, AsBuffer(absl::MakeSpan(&comes, 1))};
+  ASSIGN_OR_RETURN(auto work, comm_->Exchange({}, {receive}, options));
+  RETURN_IF_ERROR(work->Wait());
+  return comes ? return_step : -1;
+}
+
+absl::Status Trainer::TellAway(int worker, int64_t return_step, bool comes) {
+  if (worker_.id != 0) return absl::OkStatus();
+  int64_t word = comes;
+  ExchangeOptions options;
+  options.traffic = Traffic::kMeasurement;
+  options.deadline = worker_.mixing.deadline;
+  const Send send{worker, {kReturnStream, return_step, 0, 0}, AsBuffer(absl::MakeSpan(&word, 1))};
+  ASSIGN_OR_RETURN(auto work, comm_->Exchange({send}, {}, options));
+  return work->Wait();
+}
+
+absl::Status Trainer::TellAllAway(int64_t step) {
+  for (int worker = 1; worker < comm_->size(); ++worker) {
+    if (EraOf(plan_->eras, step - 1).membership.alive[worker]) continue;
+    const int64_t return_step = ReturnOf(plan_->eras, worker, step);
+    if (return_step < 0 || return_step >= plan_->steps) continue;
+    RETURN_IF_ERROR(TellAway(worker, return_step, /*comes=*/false));
+  }
+  return absl::OkStatus();
+}
+
+void Trainer::Pause(int64_t step) {
+  Clock& clock = comm_->clock();
+  for (const Faults::Pause& pause : plan_->config.faults().pause()) {
+    if (pause.worker() != worker_.id || pause.at_step() != step) continue;
+    clock.SleepUntil(clock.NowSeconds() + pause.seconds());
+  }
+}
+
 absl::Status Trainer::Step(int64_t step) {
   const double begin = comm_->clock().NowSeconds();
   const StepInfo info = StepInfoOf(*plan_, step, plan_->steps, lr_);
@@ -252,14 +326,22 @@ absl::Status Trainer::BetweenSteps(int64_t steps_done) {
 }
 
 absl::StatusOr<TrainedState> Trainer::RunSteps() {
-  RETURN_IF_ERROR(Start());
-  ASSIGN_OR_RETURN(int64_t step, checkpointer_->Restore());
-  for (; step < plan_->steps && monitor_->Enter(worker_.id, step); ++step) {
+  TrainedState state;
+  ASSIGN_OR_RETURN(int64_t step, Start());
+  for (;; ++step) {
+    if (!TakesPart(step - 1)) {
+      ASSIGN_OR_RETURN(step, AwaitReturn(step));
+      if (step < 0) return state;
+    }
+    if (step >= plan_->steps || !monitor_->Enter(worker_.id, step)) break;
+    RETURN_IF_ERROR(WithContext(ChangeMembers(step), absl::StrCat("change before step ", step)));
+    if (!TakesPart(step)) continue;
+    Pause(step);
     RETURN_IF_ERROR(WithContext(Step(step), absl::StrCat("step ", step)));
     const int64_t done = step + 1;
     if (done < plan_->steps) RETURN_IF_ERROR(BetweenSteps(done));  // the end comes below
   }
-  TrainedState state;
+  RETURN_IF_ERROR(TellAllAway(step));
   ASSIGN_OR_RETURN(state.state_digest, Digest());
   // What follows is collective, so all workers must agree on it: they do on the step they stopped
   // at, and on whether anybody's loss was not finite once they have exchanged that.

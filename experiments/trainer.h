@@ -3,6 +3,10 @@
 // It drives the algorithm (optim/algorithm.h), reads batches, sums micro-batches, clips, measures,
 // evaluates and saves checkpoints. What it hands to the algorithm is final: no algorithm knows of
 // any of that.
+//
+// By the plan's script of faults a worker leaves and returns (optim/membership.h) or pauses, which
+// is sleep on its clock. One that is away waits for a word of worker 0: that its step has come, or
+// that the run ends before. One that does not return ends at once.
 #ifndef EXPERIMENTS_TRAINER_H_
 #define EXPERIMENTS_TRAINER_H_
 
@@ -21,7 +25,7 @@
 
 namespace starling {
 
-// What came out; equal on all workers.
+// What came out; equal on all workers that are there at the end.
 struct TrainedState {
   uint64_t state_digest = 0;  // of all workers
   bool evaluated = false;     // false if the run was stopped or diverged
@@ -40,8 +44,19 @@ class Trainer {
  private:
   absl::StatusOr<TrainedState> RunSteps();
 
-  absl::Status Start();
-  absl::Status CheckLayouts();  // all workers must agree on what they exchange
+  absl::StatusOr<int64_t> Start();  // returns the first step
+  absl::Status CheckLayouts();      // all workers must agree on what they exchange
+
+  bool TakesPart(int64_t step) const;
+  // Has workers leave and return before `step`, if any do.
+  absl::Status ChangeMembers(int64_t step);
+  // Away from `step` on: waits until this worker returns. Returns at which step; -1: never.
+  absl::StatusOr<int64_t> AwaitReturn(int64_t step);
+  // Worker 0's word to one that waits for `return_step`: whether it comes.
+  absl::Status TellAway(int worker, int64_t return_step, bool comes);
+  absl::Status TellAllAway(int64_t step);  // the run has ended before `step`
+  void Pause(int64_t step);
+
   absl::Status Step(int64_t step);
 
   // Computes the gradient of the step's batch into g and hands its buckets to the algorithm.

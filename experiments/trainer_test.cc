@@ -49,8 +49,10 @@ class Probe final : public AlgorithmBase {
   AlgorithmFacts facts() const override {
     AlgorithmFacts facts;
     facts.directed_ok = true;
+    facts.takes_membership = true;
     return facts;
   }
+  absl::Status OnMembership(const Membership&) override { return absl::OkStatus(); }
   absl::Status OnBucketReady(const StepInfo&, int bucket) override {
     if (worker().id != 1) return absl::OkStatus();
     std::lock_guard<std::mutex> lock(seen_mutex);
@@ -153,6 +155,51 @@ TEST(TrainerTest, OutcomeIsTheSameOnAllWorkers) {
     EXPECT_EQ(state.test.loss, trained.states[0].test.loss);
     EXPECT_EQ(state.test.worker_loss, trained.states[0].test.worker_loss);
   }
+}
+
+TEST(TrainerTest, WhoIsAwayDoesNothingAndWhoReturnsGoesOnWithTheOthers) {
+  const std::vector<std::string> returns = {
+      "train.max_steps=9", "faults={leave { worker: 1 at_step: 3 return_at_step: 7 }}"};
+  const Trained trained = Train(returns);
+  EXPECT_EQ(trained.result.steps, 9);
+  ASSERT_EQ(trained.states[0].test.worker_loss.size(), 3u);
+  for (const TrainedState& state : trained.states) {
+    EXPECT_TRUE(state.evaluated);
+    EXPECT_EQ(state.state_digest, trained.states[0].state_digest);
+  }
+  for (const char* extra : {"train.bucket_mb=25", "mixing.overlap=false",
+                            "train.consensus_every_steps=1", "train.eval_every_steps=2"}) {
+    std::vector<std::string> set = returns;
+    set.push_back(extra);
+    EXPECT_EQ(Train(set).states[0].state_digest, trained.states[0].state_digest) << extra;
+  }
+  std::vector<std::string> probe = returns;
+  probe.push_back("algorithm.name=probe");
+  std::vector<int64_t> steps;
+  for (const StepInfo& info : Train(probe).seen.infos) steps.push_back(info.step);
+  EXPECT_THAT(steps, ElementsAre(0, 1, 2, 7, 8));
+}
+
+TEST(TrainerTest, WhoDoesNotReturnIsMissingInTheOutcome) {
+  const Trained trained = Train({"train.max_steps=9", "faults={leave { worker: 2 at_step: 3 }}"});
+  EXPECT_EQ(trained.result.steps, 9);
+  EXPECT_EQ(trained.states[0].test.worker_loss.size(), 2u);
+  EXPECT_EQ(trained.states[1].state_digest, trained.states[0].state_digest);
+  EXPECT_FALSE(trained.states[2].evaluated);
+}
+
+TEST(TrainerTest, WhoWaitsToReturnIsToldThatTheRunHasEndedBefore) {
+  const Trained trained =
+      Train({"train.max_steps=2000000", "optimizer.config.lr=1e300",
+             "faults={leave { worker: 2 at_step: 1 return_at_step: 1000000 }}"});
+  EXPECT_EQ(trained.result.status, RunStatus::kDiverged);
+  EXPECT_LT(trained.result.steps, 1000);
+}
+
+TEST(TrainerTest, APauseChangesNoBits) {
+  EXPECT_EQ(
+      Train({"faults={pause { worker: 2 at_step: 1 seconds: 0.001 }}"}).states[0].state_digest,
+      Train({}).states[0].state_digest);
 }
 
 TEST(TrainerTest, ADisagreementAboutTheModelIsNamed) {

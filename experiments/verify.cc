@@ -13,9 +13,14 @@
 #include "comm/rehearsal.h"
 #include "core/layout.h"
 #include "core/registry.h"
+#include "core/state.h"
 #include "core/status.h"
 #include "experiments/evaluator.h"
+#include "experiments/faults.h"
+#include "optim/membership.h"
 #include "topology/analysis.h"
+#include "topology/repair.h"
+#include "topology/topology.h"
 #include "topology/verify.h"
 
 namespace starling {
@@ -38,42 +43,52 @@ Layout SmallLayout(DType type) {
   return MakeLayout(std::move(tensors), /*bucket_bytes=*/1, SizeOf(type));
 }
 
-// How long a rehearsal lasts. It becomes clear as it goes on, so all workers share one; they run
-// one at a time and may be some steps apart.
+// How long the rehearsal of one era lasts. It becomes clear as it goes on, so all workers share
+// one; they run one at a time and may be some steps apart, but all have ended one before the next.
 class Course {
  public:
-  // `period`: steps in which every round of the topology is used once.
-  Course(const Plan& plan, int64_t period, const Rehearsal* rehearsal)
-      : period_(period),
+  // `last`: the first step after the era. `period`: steps in which every round of the topology is
+  // used once.
+  Course(int64_t first, int64_t last, int64_t period, int workers, const Rehearsal* rehearsal)
+      : first_(first),
+        last_(last),
+        period_(period),
         rehearsal_(rehearsal),
-        end_(std::min(plan.steps, kMaxSteps / plan.config.workers())) {}
+        end_(std::min(last, first + kMaxSteps / workers)),
+        furthest_(first) {}
 
   // A worker is about to take `step`; returns whether it should. A step that a worker was told will
   // follow (StepInfo::next_round) does follow, on all workers.
   bool Enter(int64_t step) {
     furthest_ = std::max(furthest_, step);
-    if (begin_ < 0 && rehearsal_->messages() > 0) {
+    if (messages_before_ < 0) messages_before_ = rehearsal_->messages();
+    if (begin_ < 0 && messages() > 0) {
       begin_ = furthest_;
       end_ = std::min(end_, begin_ + period_ + kMoreSteps);
     }
-    if (rehearsal_->messages() > kMaxMessages) end_ = std::min(end_, furthest_ + 2);
+    if (messages() > kMaxMessages) end_ = std::min(end_, furthest_ + 2);
     return step < end_;
   }
 
   bool MeasuresAfter(int64_t step) const { return begin_ >= 0 && step == begin_ + 1; }
-  int64_t steps() const { return end_; }
-  bool covers_a_period() const { return begin_ >= 0 && end_ >= begin_ + period_; }
+  int64_t first() const { return first_; }
+  int64_t end() const { return end_; }
+  int64_t steps() const { return end_ - first_; }
+  int64_t messages() const { return rehearsal_->messages() - messages_before_; }
+  // Whether neither the whole era nor a period in which something is sent is rehearsed.
+  bool cut_short() const { return end_ < last_ && (begin_ < 0 || end_ < begin_ + period_); }
 
  private:
-  const int64_t period_;
+  const int64_t first_, last_, period_;
   const Rehearsal* const rehearsal_;
+  int64_t messages_before_ = -1;
   int64_t begin_ = -1;  // a step of which no worker is past the next; -1: nothing was sent yet
   int64_t end_;
-  int64_t furthest_ = 0;
+  int64_t furthest_;
 };
 
 // One worker's part, as the trainer plays it, without a model.
-absl::Status RehearseWorker(const Plan& plan, Communicator* comm, Course* course) {
+absl::Status RehearseWorker(const Plan& plan, Communicator* comm, std::vector<Course>* courses) {
   ASSIGN_OR_RETURN(auto optimizer,
                    Registry<Optimizer>::Global().Create(plan.config.optimizer(), {}));
   ASSIGN_OR_RETURN(auto algorithm,
@@ -102,13 +117,30 @@ absl::Status RehearseWorker(const Plan& plan, Communicator* comm, Course* course
     }
     return algorithm->OnStepEnd(info);
   };
-  for (int64_t step = 0; course->Enter(step); ++step) {
-    const StepInfo info = StepInfoOf(plan, step, course->steps(), optimizer->lr());
-    RETURN_IF_ERROR(WithContext(take(info), absl::StrCat("step ", step)));
-    if (!course->MeasuresAfter(step)) continue;
-    RETURN_IF_ERROR(WithContext(measure(), absl::StrCat("measurement after step ", step)));
+  const auto change = [&](const Membership& before, const Membership& after) -> absl::Status {
+    RETURN_IF_ERROR(ChangeMembership(before, after, worker, algorithm.get(), x, g,
+                                     [](StateVisitor*) { return absl::OkStatus(); }));
+    if (after.alive[worker.id]) evaluator.SetMembers(after.living());
+    return absl::OkStatus();
+  };
+  for (size_t era = 0; era < courses->size(); ++era) {
+    Course& course = (*courses)[era];
+    const Membership& members = plan.eras[era].membership;
+    const bool was_there = era > 0 && plan.eras[era - 1].membership.alive[worker.id];
+    if (was_there || (era > 0 && members.alive[worker.id])) {
+      RETURN_IF_ERROR(WithContext(change(plan.eras[era - 1].membership, members),
+                                  absl::StrCat("change before step ", course.first())));
+    }
+    if (!members.alive[worker.id]) continue;
+    for (int64_t step = course.first(); course.Enter(step); ++step) {
+      const StepInfo info = StepInfoOf(plan, step, course.end(), optimizer->lr());
+      RETURN_IF_ERROR(WithContext(take(info), absl::StrCat("step ", step)));
+      if (!course.MeasuresAfter(step)) continue;
+      RETURN_IF_ERROR(WithContext(measure(), absl::StrCat("measurement after step ", step)));
+    }
+    RETURN_IF_ERROR(WithContext(measure(), "measurement at the end"));
   }
-  return WithContext(measure(), "measurement at the end");
+  return absl::OkStatus();
 }
 
 std::string Plural(int64_t count, absl::string_view what) {
@@ -120,6 +152,15 @@ absl::StatusOr<std::string> CheckTopology(const Plan& plan) {
   if (plan.topology == nullptr) return "";
   const std::string& name = plan.config.topology().name();
   RETURN_IF_ERROR(VerifyTopology(*plan.topology, name, plan.config.workers()));
+  for (const Era& era : plan.eras) {
+    if (era.repaired == nullptr) continue;
+    const std::vector<MixingRound> among =
+        AmongLiving(PeriodOf(*era.repaired), era.membership.alive);
+    const int living = among[0].workers();
+    const PeriodicTopology repaired(living, among, era.repaired->facts());
+    RETURN_IF_ERROR(WithContext(VerifyTopology(repaired, name, living),
+                                absl::StrCat("repaired from step ", era.begin, " on")));
+  }
   const int64_t period = plan.topology->facts().period;
   return absl::StrCat("  topology ", name, ": ",
                       period > 0 ? Plural(period, "round")
@@ -135,20 +176,29 @@ absl::StatusOr<std::string> Rehearse(const Plan& plan) {
                         " workers are more than the ", kLargestRehearsedWorld,
                         " that are played through\n");
   }
-  int64_t rounds = 1;
-  if (plan.topology != nullptr) {
-    rounds = plan.topology->facts().period;
-    if (rounds == 0) rounds = kRoundsIfEndless;
-  }
   Rehearsal rehearsal(workers, plan.config.workers_per_node());
-  Course course(plan, rounds * plan.config.mixing().every_steps(), &rehearsal);
+  std::vector<Course> courses;
+  for (size_t era = 0; era < plan.eras.size() && plan.eras[era].begin < plan.steps; ++era) {
+    const Topology* topology = plan.eras[era].membership.topology;
+    int64_t rounds = topology == nullptr ? 1 : topology->facts().period;
+    if (rounds == 0) rounds = kRoundsIfEndless;
+    const int64_t last = era + 1 < plan.eras.size() ? plan.eras[era + 1].begin : plan.steps;
+    courses.emplace_back(plan.eras[era].begin, std::min(last, plan.steps),
+                         rounds * plan.config.mixing().every_steps(), workers, &rehearsal);
+  }
   RETURN_IF_ERROR(
-      rehearsal.Run([&](Communicator* comm) { return RehearseWorker(plan, comm, &course); }));
+      rehearsal.Run([&](Communicator* comm) { return RehearseWorker(plan, comm, &courses); }));
+  int64_t steps = 0;
+  bool cut_short = false;
+  for (const Course& course : courses) {
+    steps += course.steps();
+    cut_short = cut_short || course.cut_short();
+  }
   std::string text = absl::StrCat(
-      "  algorithm ", name, ": ", Plural(course.steps(), "step"), " rehearsed, ",
+      "  algorithm ", name, ": ", Plural(steps, "step"), " rehearsed, ",
       Plural(rehearsal.messages(), "message"),
       "\n    every message is received, nobody waits for ever, none can be confused\n");
-  if (course.steps() < plan.steps && !course.covers_a_period()) {
+  if (cut_short) {
     absl::StrAppend(
         &text, rehearsal.messages() == 0
                    ? "    nothing is sent in these steps; later ones were not tried\n"
@@ -181,7 +231,8 @@ absl::StatusOr<std::string> VerifyPlan(const Plan& plan, const TextLocations& lo
                                     "\": ", rehearsed.status().message())}},
         locations);
   }
-  return absl::StrCat(DataNote(plan), *topology, *rehearsed);
+  return absl::StrCat(DataNote(plan), *topology, *rehearsed,
+                      FaultsText(plan.config.faults(), plan.eras, plan.steps));
 }
 
 }  // namespace starling

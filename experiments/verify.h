@@ -27,7 +27,8 @@ inline constexpr int kLargestRehearsedWorld = 256;
 // `mixing.every_steps` of each round) and four steps more, with a measurement of the average model
 // in between and at the end; or the whole run, if that is shorter. Large worlds and long periods
 // are cut short by a number of messages and steps, the same everywhere; the answer says what was
-// done.
+// done. Where workers leave or return (faults.h) the same follows from there, without those who are
+// away, after the change itself; and the repaired topology is checked among those who are there.
 //
 // Returns what was checked, in a few lines of at most 80 columns. INVALID_ARGUMENT: the first
 // violation in one sentence, with the place in `locations` where the plug-in was named.

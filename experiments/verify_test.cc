@@ -21,6 +21,7 @@ namespace starling {
 namespace {
 
 using ::google::protobuf::Empty;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -36,6 +37,7 @@ class Faulty final : public AlgorithmBase {
   absl::Status OnBucketReady(const StepInfo&, int) override { return absl::OkStatus(); }
   absl::Status OnStepEnd(const StepInfo& info) override { return faults_.Step(this, info); }
   absl::Status Quiesce() override { return faults_.Quiesce(this); }
+  absl::Status OnMembership(const Membership&) override { return absl::OkStatus(); }
 
   Communicator* comm() const { return worker().comm; }
   int rank() const { return worker().id; }
@@ -163,6 +165,20 @@ struct Open : NoFaults {
   }
 };
 
+// Does not listen when it is told that a worker has left.
+struct Deaf : NoFaults {
+  static AlgorithmFacts Facts() {
+    AlgorithmFacts facts;
+    facts.takes_membership = true;
+    return facts;
+  }
+  template <typename A>
+  absl::Status Step(A* a, const StepInfo& info) {
+    return a->Now({{a->next(), Key(info), a->part(0, 8)}},
+                  {{a->previous(), Key(info), a->part(8, 8)}});
+  }
+};
+
 #define REGISTER_FAULTY(Name, name)  \
   using Faulty##Name = Faulty<Name>; \
   STARLING_REGISTER_PLUGIN(Algorithm, Faulty##Name, Empty, PluginFacts{name, "for tests"})
@@ -176,6 +192,7 @@ REGISTER_FAULTY(Restless, "restless");
 REGISTER_FAULTY(Failing, "failing");
 REGISTER_FAULTY(Late, "late");
 REGISTER_FAULTY(Open, "open");
+REGISTER_FAULTY(Deaf, "deaf");
 
 // Claims to be doubly stochastic, whatever its one round is.
 template <typename Shape>
@@ -255,6 +272,22 @@ TEST(VerifyPlan, WithoutATopologyOnlyTheAlgorithmIsChecked) {
   EXPECT_EQ(*verified,
             "  algorithm allreduce: 5 steps rehearsed, 360 messages\n"
             "    every message is received, nobody waits for ever, none can be confused\n");
+}
+
+TEST(VerifyPlan, ChangesOfTheWorldAreRehearsed) {
+  const std::string leave = "faults { leave { worker: 3 at_step: 300 return_at_step: 400 } }";
+  for (const char* algorithm : {"gossip", "allreduce"}) {
+    const auto verified = Verified(absl::StrCat("topology { name: \"ring\" } algorithm { name: \"",
+                                                algorithm, "\" }\n", leave));
+    ASSERT_TRUE(verified.ok()) << verified.status();
+    EXPECT_THAT(*verified, ContainsRegex(": 1[5-7] steps rehearsed"));  // 5 each, or one more
+    EXPECT_THAT(*verified, HasSubstr("  worker 3 leaves at step 300 and returns at 400\n"));
+    EXPECT_THAT(*verified, Not(HasSubstr("less than a period")));
+  }
+  // Whoever goes on as if all were there waits for one who is not.
+  EXPECT_THAT(
+      Problem(absl::StrCat("topology { name: \"ring\" } algorithm { name: \"deaf\" }\n", leave)),
+      HasSubstr("step 300: "));
 }
 
 TEST(VerifyPlan, WhatNobodySendsIsNamed) {

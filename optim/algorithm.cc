@@ -7,7 +7,7 @@ absl::Status Algorithm::OnNewParameters() {
 }
 
 absl::Status Algorithm::OnMembership(const Membership&) {
-  return absl::UnimplementedError("this algorithm cannot go on with fewer workers");
+  return absl::UnimplementedError("this algorithm cannot go on when workers leave or return");
 }
 
 }  // namespace starling

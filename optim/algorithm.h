@@ -39,6 +39,8 @@ struct AlgorithmFacts {
   bool directed_ok = false;           // only the columns of W must sum to one, not the rows
   bool takes_staleness = false;       // mixing.staleness other than 0
   bool takes_new_parameters = false;  // OnNewParameters is implemented
+  bool takes_membership = false;      // OnMembership is implemented
+  bool state_is_shared = false;       // its state and the optimizer's are equal on all workers
   bool own_local_rule = false;        // replaces momentum by a rule of its own; takes plain sgd
   bool deterministic = true;          // bits do not depend on timing
   bool equals_mean_gradient = false;  // the workers' parameters stay equal to each other
@@ -75,7 +77,10 @@ class Algorithm {
   // UNIMPLEMENTED, for algorithms whose other state belongs to the x that they had.
   virtual absl::Status OnNewParameters();
 
-  // The world has changed. Default: UNIMPLEMENTED, which ends the run.
+  // Between steps, after Quiesce: workers have left or returned (membership.h, which calls it on
+  // all that are alive now). What is under way is dropped or taken in, by all alike, and from here
+  // on exchanges are with `membership.alive`, over `membership.topology`. What all workers together
+  // must keep (a mean, a mass) holds over those who are alive. Default: UNIMPLEMENTED.
   virtual absl::Status OnMembership(const Membership& membership);
 
   // State beside the parameters and the optimizer's.

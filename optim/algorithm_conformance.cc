@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "core/registry.h"
 #include "core/status.h"
 #include "optim/create_from_text.h"
+#include "optim/membership.h"
 #include "topology/traffic.h"
 
 namespace starling {
@@ -83,6 +85,13 @@ TestRunResult Trained(const TestRun& run) {
   return failed;
 }
 
+// Workers 1 to 3 leave, 2 and 3 return: at least four workers.
+TestRun WithChanges(TestRun run) {
+  run.steps = 12;
+  run.changes = {{3, {2}}, {6, {1, 2, 3}}, {9, {1}}};
+  return run;
+}
+
 std::string Describe(const NamedTopology& topology) {
   return absl::StrCat(topology.name, " of ", topology.topology->size());
 }
@@ -141,10 +150,24 @@ TEST_P(AlgorithmReferenceTest, TakesEveryRegisteredOptimizer) {
   }
 }
 
+TEST_P(AlgorithmReferenceTest, EqualsTheDenseFormulaWhereWorkersLeaveAndReturn) {
+  if (!GetParam().begins_anew) GTEST_SKIP() << "has state that goes on";
+  std::vector<NamedTopology> topologies = TestTopologies(5);
+  for (int n : {5, 6, 8}) {
+    for (const NamedTopology& topology : RegisteredTopologies(n)) topologies.push_back(topology);
+  }
+  for (const NamedTopology& topology : Fitting(GetParam(), topologies)) {
+    const TestRun run = WithChanges(RunOf(GetParam(), topology));
+    EXPECT_LE(RelativeDifference(Trained(run).x, TrainDense(run, GetParam().reference)), 1e-12)
+        << Describe(topology);
+  }
+}
+
 TEST_P(AlgorithmConformanceTest, BitsDependNeitherOnBucketsNorOnOverlap) {
   for (int n : {2, 5}) {
     for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(n))) {
       TestRun run = RunOf(GetParam(), topology);
+      if (n == 5) run = WithChanges(run);
       run.type = DType::kF32;
       run.every_steps = Every(GetParam(), n == 2 ? 1 : 2);
       const Matrix expected = Trained(run).x;
@@ -161,9 +184,12 @@ TEST_P(AlgorithmConformanceTest, BitsDependNeitherOnBucketsNorOnOverlap) {
 }
 
 TEST_P(AlgorithmConformanceTest, EstimatingAndRestartingChangeNoBits) {
-  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(3))) {
+  std::vector<NamedTopology> topologies = TestTopologies(3);
+  for (const NamedTopology& topology : TestTopologies(5)) topologies.push_back(topology);
+  for (const NamedTopology& topology : Fitting(GetParam(), topologies)) {
     for (const std::string& optimizer : FittingOptimizers(GetParam())) {
       TestRun run = RunOf(GetParam(), topology);
+      if (run.workers() == 5) run = WithChanges(run);
       run.type = DType::kF32;
       run.bucket_bytes = kSome;
       run.optimizer = optimizer;
@@ -175,7 +201,7 @@ TEST_P(AlgorithmConformanceTest, EstimatingAndRestartingChangeNoBits) {
             << Describe(topology) << ", estimates every " << every << ", " << optimizer;
       }
       run.estimate_every = 0;
-      for (int after : {1, 5, 6}) {
+      for (int after : {1, 4, 5, 6}) {
         run.restart_after = after;
         EXPECT_TRUE(SameBits(Trained(run).x, expected))
             << Describe(topology) << ", restart after " << after << ", " << optimizer;
@@ -199,12 +225,58 @@ TEST_P(AlgorithmConformanceTest, KeepsTheAverage) {
   }
 }
 
+// Where workers leave or return, and in the steps until the next time, those who are there keep the
+// average of what they had, one that returns having what its neighbour had. The weights of their
+// estimates add up to their number: no push-sum mass is lost.
+TEST_P(AlgorithmConformanceTest, KeepsTheAverageOfThoseWhoAreThere) {
+  if (FactsOf(GetParam()).state_is_shared) GTEST_SKIP() << "workers do not begin differently";
+  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(5))) {
+    TestRun run = WithChanges(RunOf(GetParam(), topology));
+    run.x0 = run.objective.center;
+    for (auto& row : run.objective.curvature) row.assign(row.size(), 0);
+    std::vector<std::vector<double>> weight(run.steps, std::vector<double>(run.workers()));
+    run.after_step = [&](int64_t step, int worker, Algorithm* algorithm) {
+      Arena numerator(TestLayout(run.bucket_bytes, run.type).size, run.type);
+      RETURN_IF_ERROR(algorithm->Quiesce());
+      return algorithm->Estimate(numerator.buffer(), &weight[step][worker]);
+    };
+    std::vector<std::shared_ptr<const Topology>> owned;
+    const std::vector<Membership> memberships = MembershipsOf(run, &owned);
+    for (size_t m = 1; m < memberships.size(); ++m) {
+      TestRun until = run, next = run;
+      until.steps = static_cast<int>(run.changes[m - 1].step);
+      if (m < run.changes.size()) next.steps = static_cast<int>(run.changes[m].step);
+      const Matrix before = Trained(until).x;
+      Matrix kept;
+      for (int rank : memberships[m].living()) {
+        const bool stays = memberships[m - 1].alive[rank];
+        const int giver = stays ? rank : GiverTo(rank, memberships[m - 1], memberships[m]);
+        kept.push_back(before[giver]);
+      }
+      EXPECT_LE(RelativeDifference({Trained(next).average}, {MeanRow(kept)}), 1e-12)
+          << Describe(topology) << ", change " << m;
+      for (int step = until.steps; step < next.steps; ++step) {
+        const double sum = std::accumulate(weight[step].begin(), weight[step].end(), 0.0);
+        EXPECT_NEAR(sum, static_cast<double>(kept.size()), 1e-12) << Describe(topology);
+      }
+    }
+  }
+}
+
 TEST_P(AlgorithmConformanceTest, EqualParametersStayEqualWhereClaimed) {
   if (!FactsOf(GetParam()).equals_mean_gradient) GTEST_SKIP() << "not claimed";
-  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(3))) {
+  for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(4))) {
     const TestRun run = RunOf(GetParam(), topology);
     const Matrix x = Trained(run).x;
     for (const auto& row : x) EXPECT_TRUE(SameBits({row}, {x[0]})) << Describe(topology);
+    // ... also those of one that has returned, whose moments must be the others'.
+    for (const std::string& optimizer : FittingOptimizers(GetParam())) {
+      TestRun run = WithChanges(RunOf(GetParam(), topology));
+      run.optimizer = optimizer;
+      const Matrix x = Trained(run).x;
+      EXPECT_FALSE(SameBits({x[1]}, {x[0]})) << "worker 1 is not away";
+      EXPECT_TRUE(SameBits({x[2]}, {x[0]})) << optimizer << ", " << Describe(topology);
+    }
     // ... and are those of one worker that descends the mean objective.
     TestRun alone = run;
     alone.objective = run.objective.Mean();

@@ -14,7 +14,8 @@
 //                            AlgorithmCaseName);
 //
 // AlgorithmConformanceTest holds what needs no reference: bits depend neither on buckets nor on
-// overlap nor on evaluations, a restart changes nothing, averages are kept, facts are true.
+// overlap nor on evaluations, a restart changes nothing, averages are kept, facts are true; all of
+// it also where workers leave and return.
 // AlgorithmReferenceTest compares with the reference: over edges and groups and every topology
 // that is linked into the test, for 1, 2, 3 and 8 workers, with every optimizer that is.
 #ifndef OPTIM_ALGORITHM_CONFORMANCE_H_
@@ -34,6 +35,10 @@ struct AlgorithmCase {
   DenseReference reference = nullptr;
   MixingOptions mixing = {};    // tests set gamma and overlap
   double f32_tolerance = 1e-6;  // relative, to the reference in double
+
+  // Whether, where workers leave or return, a fresh copy of the reference can go on: the algorithm
+  // has no state but the parameters, or begins anew there.
+  bool begins_anew = true;
 };
 
 inline std::string AlgorithmCaseName(const testing::TestParamInfo<AlgorithmCase>& info) {

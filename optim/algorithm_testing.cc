@@ -11,6 +11,9 @@
 #include "core/registry.h"
 #include "core/status.h"
 #include "optim/create_from_text.h"
+#include "optim/membership.h"
+#include "topology/analysis.h"
+#include "topology/repair.h"
 
 namespace starling {
 
@@ -220,12 +223,36 @@ class LocalRules {
 
 }  // namespace
 
-Matrix TrainDense(const TestRun& run, DenseReference reference) {
+std::vector<Membership> MembershipsOf(const TestRun& run,
+                                      std::vector<std::shared_ptr<const Topology>>* owned) {
+  std::vector<Membership> memberships(1);
+  memberships[0].alive.assign(run.workers(), true);
+  memberships[0].topology = run.topology.get();
+  for (const TestChange& change : run.changes) {
+    Membership next;
+    next.epoch = static_cast<int64_t>(memberships.size());
+    next.alive.assign(run.workers(), true);
+    for (int rank : change.away) next.alive[rank] = false;
+    if (run.topology != nullptr) {
+      auto repaired = RepairTopology(*run.topology, next.alive);
+      CHECK_OK(repaired);
+      owned->push_back(*std::move(repaired));
+      next.topology = owned->back().get();
+    }
+    memberships.push_back(std::move(next));
+  }
+  return memberships;
+}
+
+namespace {
+
+// Steps of a world that stays as it is.
+void StepDense(const TestRun& run, DenseReference reference, int64_t begin, int64_t end,
+               Matrix* x) {
   const int n = run.workers();
-  Matrix x = run.x0.empty() ? Matrix(n, std::vector<double>(kTestParameters, 1.0)) : run.x0;
   std::unique_ptr<LocalRules> rules;
   if (!run.optimizer.empty()) rules = std::make_unique<LocalRules>(run);
-  for (int64_t step = 0; step < run.steps; ++step) {
+  for (int64_t step = begin; step < end; ++step) {
     DenseStep dense;
     dense.step = step;
     dense.lr = run.lr(step);
@@ -250,7 +277,39 @@ Matrix TrainDense(const TestRun& run, DenseReference reference) {
         for (int64_t k = 0; k < kTestParameters; ++k) (*at)[i][k] -= dense.lr * gradient[i][k];
       }
     };
-    reference(dense, &x);
+    reference(dense, x);
+  }
+}
+
+}  // namespace
+
+Matrix TrainDense(const TestRun& run, DenseReference reference) {
+  CHECK(run.changes.empty() || run.optimizer.empty()) << "moments would not go on";
+  Matrix x =
+      run.x0.empty() ? Matrix(run.workers(), std::vector<double>(kTestParameters, 1.0)) : run.x0;
+  std::vector<std::shared_ptr<const Topology>> owned;
+  const std::vector<Membership> memberships = MembershipsOf(run, &owned);
+  for (size_t m = 0; m < memberships.size(); ++m) {
+    const Membership& now = memberships[m];
+    for (int rank : now.living()) {
+      if (m == 0 || memberships[m - 1].alive[rank]) continue;
+      x[rank] = x[GiverTo(rank, memberships[m - 1], now)];
+    }
+    TestRun part = run;
+    part.objective = {};
+    Matrix part_x;
+    for (int rank : now.living()) {
+      part.objective.curvature.push_back(run.objective.curvature[rank]);
+      part.objective.center.push_back(run.objective.center[rank]);
+      part_x.push_back(x[rank]);
+    }
+    if (run.topology != nullptr) {
+      part.topology = std::make_shared<PeriodicTopology>(
+          part.workers(), AmongLiving(PeriodOf(*now.topology), now.alive), now.topology->facts());
+    }
+    StepDense(part, reference, m == 0 ? 0 : run.changes[m - 1].step,
+              m < run.changes.size() ? run.changes[m].step : run.steps, &part_x);
+    for (size_t k = 0; k < part_x.size(); ++k) x[now.living()[k]] = part_x[k];
   }
   return x;
 }

@@ -74,6 +74,12 @@ struct Quadratics {
 Layout TestLayout(int64_t bucket_bytes, DType type);
 inline constexpr int64_t kTestParameters = 5 * 7 + 40 + 3 + 2 * 64;
 
+// From `step` on the workers `away` are away and all others are there.
+struct TestChange {
+  int64_t step;
+  std::vector<int> away;
+};
+
 // One training run.
 struct TestRun {
   std::string algorithm;
@@ -89,10 +95,11 @@ struct TestRun {
   std::function<double(int64_t step)> lr = [](int64_t step) { return 0.1 / (1 + 0.1 * step); };
   std::string optimizer;  // registered name; empty: x <- mix(x) - lr g, written here
   std::string optimizer_config;
-  int estimate_every = 0;  // Quiesce and Estimate after so many steps; 0: at the end only
-  int restart_after = 0;   // then: saves all state, goes on with a new algorithm; 0: never
+  int estimate_every = 0;           // Quiesce and Estimate after so many steps; 0: at the end only
+  int restart_after = 0;            // then: saves all state, goes on with a new algorithm; 0: never
+  std::vector<TestChange> changes;  // by step, which is not 0
 
-  // Called by every worker, in its thread, after every step and before any estimate.
+  // Called by every worker that is there, in its thread, after every step and before any estimate.
   std::function<absl::Status(int64_t step, int worker, Algorithm* algorithm)> after_step;
 
   int workers() const { return static_cast<int>(objective.center.size()); }
@@ -108,6 +115,11 @@ struct TestRunResult {
   std::vector<int64_t> started_in_begin, started_in_ready, started_in_end;
   int64_t bytes_sent = 0;
 };
+
+// The memberships of a run, the first of which begins at step 0 and the others at run.changes. The
+// repaired topologies are added to `owned`.
+std::vector<Membership> MembershipsOf(const TestRun& run,
+                                      std::vector<std::shared_ptr<const Topology>>* owned);
 
 // Runs on "threads". Expectations on what every algorithm owes the trainer are checked on the way:
 // x of a bucket stays until the bucket's gradient is there, padding stays zero, nothing moves
@@ -125,6 +137,7 @@ struct DenseStep {
 };
 
 // x <- x after the step. Copied before every run, so that a mutable lambda may keep more state.
+// Where workers leave or return a fresh copy goes on, of those who are there, in a world of theirs.
 using DenseReference = std::function<void(const DenseStep& step, Matrix* x)>;
 
 // Returns x of all workers at the end of the run, in double.

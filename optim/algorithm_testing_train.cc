@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "optim/algorithm_testing.h"
 #include "optim/create_from_text.h"
+#include "optim/membership.h"
 
 namespace starling {
 namespace {
@@ -110,8 +111,10 @@ struct WorkerResult {
 template <typename T>
 class TestTrainer {
  public:
-  TestTrainer(const TestRun& run, Communicator* comm, WorkerResult* result)
+  TestTrainer(const TestRun& run, const std::vector<Membership>* memberships, Communicator* comm,
+              WorkerResult* result)
       : run_(run),
+        memberships_(*memberships),
         comm_(comm),
         result_(result),
         layout_(TestLayout(run.bucket_bytes, kType)),
@@ -125,6 +128,14 @@ class TestTrainer {
     RETURN_IF_ERROR(Start());
     result_->facts = algorithm_->facts();
     for (int64_t step = 0; step < run_.steps; ++step) {
+      if (ChangesAt(step)) RETURN_IF_ERROR(Change());
+      if (!members().alive[comm_->rank()]) {
+        for (auto* started :
+             {&result_->started_in_begin, &result_->started_in_ready, &result_->started_in_end}) {
+          started->push_back(0);
+        }
+        continue;
+      }
       RETURN_IF_ERROR(Step(step));
       if (run_.after_step) {
         RETURN_IF_ERROR(run_.after_step(step, comm_->rank(), algorithm_.get()));
@@ -134,7 +145,7 @@ class TestTrainer {
       }
       if (step + 1 == run_.restart_after) RETURN_IF_ERROR(Restart());
     }
-    RETURN_IF_ERROR(Average(run_.steps));
+    if (members().alive[comm_->rank()]) RETURN_IF_ERROR(Average(run_.steps));
     result_->bytes_sent = comm_->bytes_sent(Traffic::kTraining);
     ForEachParameter([&](int64_t, int64_t at) { result_->x.push_back(x()[at]); });
     return absl::OkStatus();
@@ -163,17 +174,28 @@ class TestTrainer {
                        CreateFromText<Optimizer>(run_.optimizer, run_.optimizer_config));
     }
     ASSIGN_OR_RETURN(algorithm_, CreateFromText<Algorithm>(run_.algorithm, run_.config));
-    Worker worker;
-    worker.id = comm_->rank();
-    worker.count = comm_->size();
-    worker.seed = 1;
-    worker.comm = comm_;
-    if (algorithm_->facts().needs_topology) worker.topology = run_.topology.get();
-    worker.optimizer = optimizer_.get();
-    worker.layout = &layout_;
-    worker.mixing = run_.mixing;
-    worker.mixing.deadline = absl::Seconds(30);  // names who hangs, before the test is killed
-    return algorithm_->Start(worker, x_.buffer(), g_.buffer());
+    worker_.id = comm_->rank();
+    worker_.count = comm_->size();
+    worker_.seed = 1;
+    worker_.comm = comm_;
+    if (algorithm_->facts().needs_topology) worker_.topology = run_.topology.get();
+    worker_.optimizer = optimizer_.get();
+    worker_.layout = &layout_;
+    worker_.mixing = run_.mixing;
+    worker_.mixing.deadline = absl::Seconds(30);  // names who hangs, before the test is killed
+    return algorithm_->Start(worker_, x_.buffer(), g_.buffer());
+  }
+
+  const Membership& members() const { return memberships_[epoch_]; }
+  bool ChangesAt(int64_t step) const {
+    return epoch_ < run_.changes.size() && run_.changes[epoch_].step == step;
+  }
+
+  absl::Status Change() {
+    const Membership& before = members();
+    const Membership& after = memberships_[++epoch_];
+    return ChangeMembership(before, after, worker_, algorithm_.get(), x_.buffer(), g_.buffer(),
+                            [](StateVisitor*) { return absl::OkStatus(); });
   }
 
   absl::Status Step(int64_t step) {
@@ -182,7 +204,7 @@ class TestTrainer {
     info.mixes = step % run_.every_steps == 0;
     info.round = step / run_.every_steps;
     const int64_t next = step + 1;
-    if (next < run_.steps && next % run_.every_steps == 0) {
+    if (next < run_.steps && next % run_.every_steps == 0 && !ChangesAt(next)) {
       info.next_round = next / run_.every_steps;
     }
     info.lr = run_.lr(step);
@@ -243,14 +265,13 @@ class TestTrainer {
     const std::vector<T> before(x().begin(), x().end());
     Arena numerator(layout_.size, kType), weight(1, DType::kF64);
     RETURN_IF_ERROR(algorithm_->Estimate(numerator.buffer(), &weight.buffer().as<double>()[0]));
-    std::vector<int> everyone;
-    for (int rank = 0; rank < comm_->size(); ++rank) everyone.push_back(rank);
+    const std::vector<int> living = members().living();
     ExchangeOptions measurement;
     measurement.traffic = Traffic::kMeasurement;
     uint16_t stream = 60000;
     for (const Buffer& values : {numerator.buffer(), weight.buffer()}) {
       ASSIGN_OR_RETURN(auto work,
-                       comm_->AllReduceSum(everyone, {stream++, step, 0, 0}, values, measurement));
+                       comm_->AllReduceSum(living, {stream++, step, 0, 0}, values, measurement));
       RETURN_IF_ERROR(work->Wait());
     }
     EXPECT_EQ(absl::MakeConstSpan(before), x()) << "x has moved after Quiesce";
@@ -269,6 +290,7 @@ class TestTrainer {
     RETURN_IF_ERROR(optimizer_->VisitState(&of_optimizer));
     algorithm_.reset();
     RETURN_IF_ERROR(Start());
+    if (epoch_ > 0) RETURN_IF_ERROR(algorithm_->OnMembership(members()));
     of_algorithm.StartLoading();
     of_optimizer.StartLoading();
     RETURN_IF_ERROR(algorithm_->VisitState(&of_algorithm));
@@ -276,12 +298,15 @@ class TestTrainer {
   }
 
   const TestRun& run_;
+  const std::vector<Membership>& memberships_;
+  size_t epoch_ = 0;
   Communicator* comm_;
   WorkerResult* result_;
   Layout layout_;
   Arena x_, g_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Algorithm> algorithm_;
+  Worker worker_;
   std::set<std::tuple<uint16_t, int64_t, int32_t>> started_;  // exchanges: stream, round, bucket
 };
 
@@ -294,17 +319,23 @@ void Add(const std::vector<int64_t>& from, std::vector<int64_t>* to) {
 
 absl::StatusOr<TestRunResult> Train(const TestRun& run) {
   std::vector<WorkerResult> workers(run.workers());
+  std::vector<std::shared_ptr<const Topology>> owned;
+  const std::vector<Membership> memberships = MembershipsOf(run, &owned);
   const auto body = [&](Communicator* comm) {
     WorkerResult* result = &workers[comm->rank()];
-    return run.type == DType::kF32 ? TestTrainer<float>(run, comm, result).Run()
-                                   : TestTrainer<double>(run, comm, result).Run();
+    return run.type == DType::kF32 ? TestTrainer<float>(run, &memberships, comm, result).Run()
+                                   : TestTrainer<double>(run, &memberships, comm, result).Run();
   };
   RETURN_IF_ERROR(RunWorkers(run.workers(), /*workers_per_node=*/2, body));
   TestRunResult result;
-  result.average = workers[0].average;
+  size_t changes = 0;  // that came before the end
+  while (changes < run.changes.size() && run.changes[changes].step < run.steps) ++changes;
+  const Membership& last = memberships[changes];
+  result.average = workers[last.living()[0]].average;
   result.facts = workers[0].facts;
   for (WorkerResult& worker : workers) {
-    EXPECT_EQ(worker.average, result.average) << "workers disagree about the average";
+    const bool alive = last.alive[&worker - workers.data()];
+    EXPECT_TRUE(!alive || worker.average == result.average) << "workers disagree on the average";
     Add(worker.started_in_begin, &result.started_in_begin);
     Add(worker.started_in_ready, &result.started_in_ready);
     Add(worker.started_in_end, &result.started_in_end);

@@ -12,9 +12,9 @@ namespace starling {
 ExactAverage::ExactAverage(const Worker& worker, uint16_t stream, DType type)
     : worker_(worker),
       stream_(stream),
-      everyone_(worker.count),
+      members_(worker.count),
       flights_(worker.layout->buckets.size()) {
-  std::iota(everyone_.begin(), everyone_.end(), 0);
+  std::iota(members_.begin(), members_.end(), 0);
   const DType precision = worker.mixing.precision.value_or(type);
   if (precision == type) return;
   auto memory = worker.comm->Allocate(worker.layout->size, precision);
@@ -23,7 +23,7 @@ ExactAverage::ExactAverage(const Worker& worker, uint16_t stream, DType type)
 }
 
 absl::Status ExactAverage::Begin(int64_t round, int bucket, Buffer values) {
-  if (worker_.count == 1) return absl::OkStatus();
+  if (members_.size() == 1) return absl::OkStatus();
   Flight& flight = flights_[bucket];
   flight.values = flight.sent = values;
   if (sent_.count > 0) {
@@ -34,16 +34,16 @@ absl::Status ExactAverage::Begin(int64_t round, int bucket, Buffer values) {
   ExchangeOptions options;
   options.deadline = worker_.mixing.deadline;
   const MessageKey key{stream_, round, bucket, 0};
-  ASSIGN_OR_RETURN(flight.work, worker_.comm->AllReduceSum(everyone_, key, flight.sent, options));
+  ASSIGN_OR_RETURN(flight.work, worker_.comm->AllReduceSum(members_, key, flight.sent, options));
   return worker_.mixing.overlap ? absl::OkStatus() : flight.work->Wait();
 }
 
 absl::Status ExactAverage::End(int bucket) {
-  if (worker_.count == 1) return absl::OkStatus();
+  if (members_.size() == 1) return absl::OkStatus();
   Flight& flight = flights_[bucket];
   RETURN_IF_ERROR(flight.work->Wait());
   flight.work.reset();
-  ops::WeightedSum({{1.0 / worker_.count, flight.sent}}, flight.values);
+  ops::WeightedSum({{1.0 / static_cast<double>(members_.size()), flight.sent}}, flight.values);
   return absl::OkStatus();
 }
 

@@ -1,4 +1,5 @@
-// The exact average over all workers, bucket by bucket: what algorithms without a topology do.
+// The exact average over all workers (that are alive), bucket by bucket: what algorithms without a
+// topology do.
 //
 //   average.Begin(step, b, values);   // values <- 1/n sum of all workers' values, under way
 //   ...
@@ -28,6 +29,10 @@ class ExactAverage {
   // Messages use `stream`, which nothing else of the algorithm may use. Values are of `type`.
   ExactAverage(const Worker& worker, uint16_t stream, DType type);
 
+  // From here on the average is over those who are alive, this worker among them. Nothing may
+  // be under way.
+  void SetMembers(const Membership& membership) { members_ = membership.living(); }
+
   // Starts; without mixing.overlap also waits. `values`, the elements of `bucket`, belong to the
   // average until End. `round` must be equal on all workers, and new for the bucket.
   absl::Status Begin(int64_t round, int bucket, Buffer values);
@@ -44,7 +49,7 @@ class ExactAverage {
   Worker worker_;
   uint16_t stream_;
   Buffer sent_;  // whole layout, in a narrower precision; empty: what is averaged is sent itself
-  std::vector<int> everyone_;
+  std::vector<int> members_;
   std::vector<Flight> flights_;  // by bucket
 };
 

@@ -225,6 +225,11 @@ void Mixer::Forget() {
   }
 }
 
+void Mixer::SetTopology(const Topology* topology) {
+  Forget();
+  worker_.topology = topology;
+}
+
 absl::Status Mixer::VisitState(StateVisitor* visitor, absl::string_view prefix) {
   std::vector<int64_t> rounds;
   for (int age = 0; age < in_flight(0); ++age) {

@@ -104,6 +104,9 @@ class Mixer {
   // is as before the first Begin. All workers must do it between the same steps.
   void Forget();
 
+  // Mixes over `topology` (not owned) from here on. What is in flight is forgotten.
+  void SetTopology(const Topology* topology);
+
   // Shows what has arrived: the rounds as bytes "<prefix>/rounds", and for the k-th oldest of them
   // every buffer, in parameter layout, as "<prefix>/k/...". Between steps, after Quiesce; all
   // buckets must have the same rounds in flight. A visitor that replaces the rounds and the values

@@ -2,6 +2,7 @@
 #ifndef OPTIM_WORKER_H_
 #define OPTIM_WORKER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -18,10 +19,20 @@
 
 namespace starling {
 
-// Who takes part, by rank. The world starts complete.
+// Who takes part, by rank, and over what they mix. The world starts complete.
 struct Membership {
   int64_t epoch = 0;  // counts changes
   std::vector<bool> alive;
+  const Topology* topology = nullptr;  // repaired (topology/repair.h), not owned; null: takes none
+
+  // The ranks of those who are alive, sorted.
+  std::vector<int> living() const {
+    std::vector<int> ranks;
+    for (size_t rank = 0; rank < alive.size(); ++rank) {
+      if (alive[rank]) ranks.push_back(static_cast<int>(rank));
+    }
+    return ranks;
+  }
 };
 
 // The switches `mixing { ... }`, which every mixing algorithm shares. Overlap never changes bits;

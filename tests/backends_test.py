@@ -69,6 +69,16 @@ class BackendsTest(unittest.TestCase):
                            for overlap in (True, False) for bucket in (1e-6, 1000)}
                 self.assertEqual(digests, {self.digest(0, *world)})
 
+    def test_workers_leave_and_return_on_mpi(self):
+        faults = ["--set=faults={leave {worker: 3 at_step: 4 return_at_step: 9}"
+                  " leave {worker: 1 at_step: 6}}"]
+        for name, algorithm in ALGORITHMS.items():
+            world = algorithm + faults + ["--set=workers=4", "--set=workers_per_node=2"]
+            with self.subTest(algorithm=name):
+                threads = self.digest(0, *world, "--cores=1")
+                self.assertEqual(self.digest(0, *world, "--cores=2"), threads)
+                self.assertEqual(self.digest(4, *world), threads)
+
     def test_groups_and_narrow_values(self):
         world = ["--set=workers=8", "--set=workers_per_node=2",
                  "--set=topology.name=alternating_exp_ring"]

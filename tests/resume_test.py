@@ -108,6 +108,22 @@ class ResumeTest(unittest.TestCase):
                            "--set=mixing.overlap=false", "--cores=1")
                 self.assertEqual(self.digest(), self.whole(*sets(case)))
 
+    def test_goes_on_while_workers_are_away(self):
+        faults = ["faults={leave {worker: 2 at_step: 3 return_at_step: 12}"
+                  " leave {worker: 3 at_step: 5}}"]
+        for case in ALGORITHMS:
+            # 5 and 12: the change is the first thing to come.
+            for step in [7] if case != ALGORITHMS[0] else [4, 5, 7, 12]:
+                with self.subTest(case, step=step):
+                    shutil.rmtree(self.directory, ignore_errors=True)
+                    self.train(*sets(case + faults), "--set=train.max_steps=%d" % step)
+                    away = [name for name in ("worker_2", "worker_3") if not os.path.exists(
+                        self.checkpoint(step, name + ".safetensors"))]
+                    self.assertEqual(away, {4: ["worker_2"], 5: ["worker_2"]}.get(
+                        step, ["worker_2", "worker_3"]))
+                    self.train(*sets(case + faults), "--resume")
+                    self.assertEqual(self.digest(), self.whole(*sets(case + faults)))
+
     def test_without_a_checkpoint_it_starts_from_the_beginning(self):
         self.train("--resume")
         self.assertEqual(self.digest(), self.whole())

@@ -178,7 +178,7 @@ bool IsSymmetric(const MixingRound& round) {
   return true;
 }
 
-int CountComponents(absl::Span<const MixingRound> rounds) {
+std::vector<std::vector<int>> Components(absl::Span<const MixingRound> rounds) {
   CHECK(!rounds.empty());
   const int n = rounds[0].workers();
   // Kosaraju: workers in order of completed visits along the edges; then visits against the
@@ -211,19 +211,24 @@ int CountComponents(absl::Span<const MixingRound> rounds) {
       stack.emplace_back(next, neighbours(next, forward));
     }
   };
-  std::vector<int> order, unused;
+  std::vector<int> order;
   seen.assign(n, 0);
   for (int rank = 0; rank < n; ++rank) {
     if (!seen[rank]) visit(rank, /*forward=*/true, &order);
   }
-  int components = 0;
+  std::vector<std::vector<int>> components;
   seen.assign(n, 0);
   for (auto rank = order.rbegin(); rank != order.rend(); ++rank) {
     if (seen[*rank]) continue;
-    ++components;
-    visit(*rank, /*forward=*/false, &unused);
+    visit(*rank, /*forward=*/false, &components.emplace_back());
+    std::sort(components.back().begin(), components.back().end());
   }
+  std::sort(components.begin(), components.end());
   return components;
+}
+
+int CountComponents(absl::Span<const MixingRound> rounds) {
+  return static_cast<int>(Components(rounds).size());
 }
 
 std::vector<double> DenseProduct(absl::Span<const MixingRound> rounds) {

@@ -34,9 +34,10 @@ bool ColumnsSumToOne(const MixingRound& round);
 // W_ij = W_ji within kWeightTolerance.
 bool IsSymmetric(const MixingRound& round);
 
-// The number of strongly connected components of the union graph, which has an edge from j to i
-// if W_ij > 0 in some round. 1: everything that a worker knows reaches every other worker if the
-// rounds repeat. Larger: their average is never reached.
+// The strongly connected components of the union graph, which has an edge from j to i if W_ij > 0
+// in some round. One: everything that a worker knows reaches every other worker if the rounds
+// repeat. More: their average is never reached. Sorted, and by their lowest ranks.
+std::vector<std::vector<int>> Components(absl::Span<const MixingRound> rounds);
 int CountComponents(absl::Span<const MixingRound> rounds);
 
 // P, in double precision; each factor costs edges * n.

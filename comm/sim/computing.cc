@@ -61,7 +61,6 @@ Computing::Computing(const SimConfig& config, ModelProfile profile, const Cluste
     : time_only_(config.mode() == SimConfig::TIME_ONLY),
       profile_(std::move(profile)),
       workers_(world.workers),
-      faults_(world.faults),
       times_(cluster, world.workers, world.seed),
       model_bytes_(config.has_model_bytes() ? static_cast<double>(config.model_bytes())
                                             : ModelMb(profile_) * 1e6) {
@@ -88,9 +87,6 @@ Simulation::Pass Computing::PassOf(int worker, int64_t step) const {
   const double seconds = 1e-3 * drawn.factor * ComputeMs(profile_, workers_);
   Pass pass;
   pass.stall = 1e-3 * drawn.stall_ms;
-  for (const Faults::Pause& pause : faults_.pause()) {
-    if (pause.worker() == worker && pause.at_step() == step) pass.stall += pause.seconds();
-  }
   pass.forward = seconds * profile_.forward_share();
   for (const double share : shares_) pass.backward.push_back((seconds - pass.forward) * share);
   return pass;

@@ -39,7 +39,6 @@ class Computing final : public Simulation {
   const bool time_only_;
   const ModelProfile profile_;  // complete; without buckets where only times are known
   const int workers_;
-  const Faults faults_;
   const ComputeTimes times_;
   double model_bytes_ = 0;  // 0: its own
   std::optional<Layout> layout_;

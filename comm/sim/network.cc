@@ -5,9 +5,12 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 #include "simgrid/kernel/Timer.hpp"
+#include "simgrid/kernel/resource/Action.hpp"
+#include "simgrid/kernel/resource/Model.hpp"
 #include "simgrid/s4u.hpp"
 #include "simgrid/simix.hpp"
 
@@ -35,12 +38,13 @@ struct Network::Passage {
   std::list<std::unique_ptr<Passage>>::iterator place;
 };
 
-struct Network::Timers {
-  std::set<Timer*> set;
+struct Network::Kernel {
+  simgrid::kernel::resource::Model* model = nullptr;  // of the network
+  std::set<Timer*> timers;                            // that will ring
 };
 
 Network::Network(const ClusterSpec& cluster, int workers, int workers_per_node)
-    : half_duplex_(cluster.half_duplex()), timers_(std::make_unique<Timers>()) {
+    : half_duplex_(cluster.half_duplex()), kernel_(std::make_unique<Kernel>()) {
   // Of all activities that end in the engine, ours carry their passage.
   static const bool connected = [] {
     s4u::Activity::on_completion_cb([](const s4u::Activity& activity) {
@@ -80,10 +84,14 @@ Network::Network(const ClusterSpec& cluster, int workers, int workers_per_node)
     both_ways_.push_back(host(absl::StrCat(name, "both"), both, both));
   }
   zone->seal();
+  for (auto* model : s4u::Engine::get_instance()->get_all_models()) {
+    if (absl::StrContains(model->get_name(), "Network")) kernel_->model = model;
+  }
+  CHECK(kernel_->model != nullptr);
 }
 
 Network::~Network() {
-  for (Timer* timer : timers_->set) timer->remove();
+  for (Timer* timer : kernel_->timers) timer->remove();
   for (const auto& passage : passages_) passage->comm->set_data(nullptr);
 }
 
@@ -114,9 +122,12 @@ void Network::StartFlow(const Flow& flow, const std::shared_ptr<UnderWay>& job) 
   passage->comm = comm;
   comm->set_data(passage);
   comm->set_payload_size(static_cast<uint64_t>(std::llround(flow.bytes * factor)));
-  comm->set_rate(flow.bytes_per_second * factor);
   comm->set_source(hosts[flow.from]);
   comm->set_destination(hosts[flow.to]);  // starts it
+  // Communications between hosts ignore s4u::Comm::set_rate, so their newest action is bounded.
+  auto* const started = kernel_->model->get_started_action_set();
+  CHECK(!started->empty());
+  started->back().set_bound(flow.bytes_per_second * factor);
 }
 
 void Network::EndOfFlow(Passage* passage) {
@@ -130,10 +141,10 @@ void Network::Later(double seconds, std::function<void()> done) {
   if (seconds <= 0) return done();
   auto timer = std::make_shared<Timer*>(nullptr);
   *timer = Timer::set(s4u::Engine::get_clock() + seconds, [this, timer, done = std::move(done)] {
-    timers_->set.erase(*timer);
+    kernel_->timers.erase(*timer);
     done();
   });
-  timers_->set.insert(*timer);
+  kernel_->timers.insert(*timer);
 }
 
 }  // namespace starling

@@ -53,7 +53,7 @@ class Network {
  private:
   struct UnderWay;
   struct Passage;
-  struct Timers;
+  struct Kernel;
 
   void StartFlow(const Flow& flow, const std::shared_ptr<UnderWay>& job);
   void EndOfFlow(Passage* passage);
@@ -65,7 +65,7 @@ class Network {
   std::vector<simgrid::s4u::Host*> both_ways_;  // both ways through it
   std::list<std::unique_ptr<Passage>> passages_;
   std::unique_ptr<Passage> last_passage_;  // must outlive the call that ends it
-  std::unique_ptr<Timers> timers_;
+  std::unique_ptr<Kernel> kernel_;
 };
 
 }  // namespace starling

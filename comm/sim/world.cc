@@ -31,7 +31,8 @@ World::World(int workers, int workers_per_node, const Transfers* transfers, Chan
       channels_(channels),
       clock_(clock),
       bytes_per_byte_(bytes_per_byte),
-      boxes_(workers) {
+      boxes_(workers),
+      sums_(workers) {
   for (int worker = 0; worker < workers; ++worker) wakeups_.push_back(std::make_unique<Wakeup>());
 }
 
@@ -138,29 +139,33 @@ void World::PostSum(const std::shared_ptr<Begun>& sum) {
   const auto place = std::lower_bound(sum->group.begin(), sum->group.end(), sum->exchanging.rank);
   CHECK(place != sum->group.end() && *place == sum->exchanging.rank)
       << "worker " << sum->exchanging.rank << " is not in its group";
-  std::list<Members>& open = sums_[sum->key];
-  const auto same = [&](const Members& members) {
-    const auto any = std::find_if(members.begin(), members.end(),
+  auto& sums = sums_[sum->group[0]];
+  std::list<Gathering>& open = sums[sum->key];
+  const auto same = [&](const Gathering& gathering) {
+    const auto any = std::find_if(gathering.members.begin(), gathering.members.end(),
                                   [](const auto& member) { return member != nullptr; });
-    return any != members.end() && (*any)->group == sum->group;
+    return (*any)->group == sum->group;
   };
   auto found = std::find_if(open.begin(), open.end(), same);
-  if (found == open.end()) found = open.insert(open.end(), Members(sum->group.size()));
-  const size_t index = place - sum->group.begin();
-  CHECK((*found)[index] == nullptr)
-      << "worker " << sum->exchanging.rank << " sums " << ToString(sum->key) << " twice";
-  (*found)[index] = sum;
-  if (std::find(found->begin(), found->end(), nullptr) == found->end()) {
-    Members members = std::move(*found);
+  if (found == open.end()) {
+    found = open.insert(open.end(), Gathering());
+    found->members.resize(sum->group.size());
+  }
+  std::shared_ptr<Begun>& member = found->members[place - sum->group.begin()];
+  CHECK(member == nullptr) << "worker " << sum->exchanging.rank << " sums " << ToString(sum->key)
+                           << " twice";
+  member = sum;
+  if (++found->present == static_cast<int>(sum->group.size())) {
+    auto members = std::move(found->members);
     open.erase(found);
-    if (open.empty()) sums_.erase(sum->key);
+    if (open.empty()) sums.erase(sum->key);
     AddUp(std::move(members));
   }
   std::lock_guard<std::mutex> lock(mutex_);
   sum->exchanging.posting = false;
 }
 
-void World::AddUp(Members members) {
+void World::AddUp(std::vector<std::shared_ptr<Begun>> members) {
   std::vector<Buffer> values;
   for (const auto& member : members) {
     values.push_back(member->values);
@@ -244,14 +249,17 @@ void World::Cancel(const std::shared_ptr<Begun>& begun) {
   for (const Send& send : begun->exchanging.sends) {
     RemoveFrom(&boxes_[send.to], send.key, begun.get());
   }
-  const auto sums = sums_.find(begun->key);
-  if (begun->group.empty() || begun->summed || sums == sums_.end()) return;
-  for (Members& members : sums->second) std::replace(members.begin(), members.end(), begun, {});
-  sums->second.remove_if([](const Members& members) {
-    return std::all_of(members.begin(), members.end(),
-                       [](const auto& member) { return member == nullptr; });
-  });
-  if (sums->second.empty()) sums_.erase(sums);
+  if (begun->group.empty() || begun->summed) return;
+  auto& sums = sums_[begun->group[0]];
+  const auto open = sums.find(begun->key);
+  for (auto gathering = open->second.begin(); gathering != open->second.end(); ++gathering) {
+    const auto member = std::find(gathering->members.begin(), gathering->members.end(), begun);
+    if (member == gathering->members.end()) continue;
+    *member = nullptr;
+    if (--gathering->present == 0) open->second.erase(gathering);
+    break;
+  }
+  if (open->second.empty()) sums.erase(open);
 }
 
 void World::Abort(const absl::Status& reason) {

@@ -78,13 +78,17 @@ class World {
     std::list<Waiter> sends, receives;
   };
   using Box = std::unordered_map<MessageKey, Waiting, MessageKeyHash>;
-  using Members = std::vector<std::shared_ptr<Begun>>;  // of a sum, by place in the group
+  // Who takes part in a sum so far.
+  struct Gathering {
+    std::vector<std::shared_ptr<Begun>> members;  // by place in the group; null: not yet
+    int present = 0;
+  };
   struct Wakeup;
 
   void Match(const Waiter& sender, const Waiter& receiver);
   void Carry(Transfer transfer, bool training);
   void Arrived(const Waiter& sender, const Waiter& receiver);
-  void AddUp(Members members);
+  void AddUp(std::vector<std::shared_ptr<Begun>> members);
   void Finished(const std::shared_ptr<Begun>& begun);
   void RemoveFrom(Box* box, const MessageKey& key, const Begun* begun);
 
@@ -94,9 +98,10 @@ class World {
   Clock* clock_;
   const double* bytes_per_byte_;
   int64_t begun_ = 0;
-  std::vector<Box> boxes_;                                                   // by destination
-  std::unordered_map<MessageKey, std::list<Members>, MessageKeyHash> sums_;  // not complete yet
-  std::vector<std::unique_ptr<Wakeup>> wakeups_;                             // by worker
+  std::vector<Box> boxes_;  // by destination
+  // Not complete yet, by the first member of the group.
+  std::vector<std::unordered_map<MessageKey, std::list<Gathering>, MessageKeyHash>> sums_;
+  std::vector<std::unique_ptr<Wakeup>> wakeups_;  // by worker
   mutable std::mutex mutex_;
   std::optional<std::string> aborted_;  // the reason
 };

@@ -28,6 +28,8 @@ class Allreduce final : public AlgorithmBase {
     facts.launch = AlgorithmFacts::Launch::kBucketReady;
     facts.needed = AlgorithmFacts::Needed::kStepEnd;
     facts.needs_topology = false;
+    facts.takes_membership = true;
+    facts.state_is_shared = true;
     facts.equals_mean_gradient = true;
     return facts;
   }
@@ -46,6 +48,11 @@ class Allreduce final : public AlgorithmBase {
       RETURN_IF_ERROR(average_->End(b));
       RETURN_IF_ERROR(worker().optimizer->Update(UpdateOf(info, b)));
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    average_->SetMembers(membership);
     return absl::OkStatus();
   }
 

@@ -13,6 +13,8 @@
 //
 //   x^{t+1} = W ( psi^t + x^t - psi^{t-1} ),    psi^{-1} = x^0
 //
+// When workers leave or return, W is another one and the recursion begins anew, psi = x.
+//
 // Traffic: the mixer's, one vector per step. State: psi.
 #include <memory>
 
@@ -38,6 +40,7 @@ class D2 final : public AlgorithmBase {
     facts.needs_symmetric = true;
     facts.needs_static = true;
     facts.eigenvalues_above = -1.0 / 3;
+    facts.takes_membership = true;
     facts.own_local_rule = true;
     return facts;
   }
@@ -61,6 +64,12 @@ class D2 final : public AlgorithmBase {
 
   absl::Status OnStepEnd(const StepInfo&) override {
     for (int b = 0; b < buckets(); ++b) RETURN_IF_ERROR(mixer_->Mix(b, x(b)));
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    mixer_->SetTopology(membership.topology);
+    for (int b = 0; b < buckets(); ++b) ops::Copy(x(b), Part(psi_.buffer(), b));
     return absl::OkStatus();
   }
 

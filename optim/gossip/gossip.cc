@@ -8,6 +8,8 @@
 // al., "From promise to practice", ICLR 2025, whose schedule of exchanges this is: the exchange of
 // a bucket starts as soon as the bucket is updated and is needed one step later.
 //
+// When workers leave or return, stale mixings under way are dropped: their differences sum to zero.
+//
 // Traffic: the mixer's, one vector per step that mixes. No state beside the parameters.
 #include <memory>
 #include <optional>
@@ -36,6 +38,7 @@ class Gossip final : public AlgorithmBase {
     facts.needed_steps_later = awc_ ? 1 : 0;
     facts.takes_staleness = awc_;
     facts.takes_new_parameters = true;
+    facts.takes_membership = true;
     return facts;
   }
 
@@ -83,6 +86,11 @@ class Gossip final : public AlgorithmBase {
 
   absl::Status OnNewParameters() override {
     mixer_->Forget();
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    mixer_->SetTopology(membership.topology);
     return absl::OkStatus();
   }
 

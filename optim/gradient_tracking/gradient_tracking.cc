@@ -17,6 +17,9 @@
 // inside the combination, W (y + g' - g), as ATC is also written, a step would have two exchanges
 // one behind the other.)
 //
+// When workers leave or return, trackers begin anew: y = g, so that mean(y) = mean(g) of those who
+// are there.
+//
 // Traffic: the mixer's, two vectors per step that mixes. State: y, the last gradient, and the round
 // that y is mixed with next.
 #include <memory>
@@ -49,6 +52,7 @@ class GradientTracking final : public AlgorithmBase {
     facts.needed = awc_ ? AlgorithmFacts::Needed::kBucketReady : AlgorithmFacts::Needed::kStepEnd;
     facts.needed_steps_later = awc_ ? 1 : 0;
     facts.vectors_per_message = 2;
+    facts.takes_membership = true;
     return facts;
   }
 
@@ -105,6 +109,15 @@ class GradientTracking final : public AlgorithmBase {
   absl::Status Quiesce() override {
     RETURN_IF_ERROR(x_mixer_->Quiesce());
     return y_mixer_->Quiesce();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    x_mixer_->SetTopology(membership.topology);
+    y_mixer_->SetTopology(membership.topology);
+    ops::Zero(tracker_.buffer());
+    ops::Zero(last_gradient_.buffer());
+    tracker_round_ = kNone;
+    return absl::OkStatus();
   }
 
   absl::Status VisitState(StateVisitor* visitor) override {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -94,6 +95,30 @@ TEST(GradientTracking, ReachesTheOptimumOverDirectedAndChangingWeights) {
   }
 }
 
+// Workers 2 and 5 leave, 5 returns: the others' optimum, whatever 2 has wanted.
+TEST(GradientTracking, ReachesTheOptimumOfThoseWhoAreThere) {
+  for (const char* order : {"order: AWC", "order: ATC"}) {
+    for (const NamedTopology& topology : DoublyStochastic(8)) {
+      if (topology.name != "ring") continue;
+      TestRun run = RunOf("gradient_tracking", order, topology);
+      run.changes = {{50, {2}}, {100, {2, 5}}, {150, {2}}};
+      run.steps = 2000;
+      run.lr = [](int64_t) { return 0.02; };
+      const Matrix x = Train(run)->x;
+      Quadratics others;
+      for (int worker : {0, 1, 3, 4, 5, 6, 7}) {
+        others.curvature.push_back(run.objective.curvature[worker]);
+        others.center.push_back(run.objective.center[worker]);
+      }
+      const Matrix optimum = {others.Optimum()};
+      for (int worker : {0, 1, 3, 4, 5, 6, 7}) {
+        EXPECT_LT(RelativeDifference({x[worker]}, optimum), 1e-8) << order << ", " << topology.name;
+      }
+      EXPECT_GT(RelativeDifference({run.objective.Optimum()}, optimum), 0.1);
+    }
+  }
+}
+
 // Keeps a copy of the states it is shown.
 class Copies final : public StateVisitor {
  public:
@@ -110,11 +135,13 @@ class Copies final : public StateVisitor {
 
 TEST(GradientTracking, TheMeanOfTheTrackersIsTheMeanGradientInEveryStep) {
   constexpr int kWorkers = 8;
-  for (const char* order : {"order: AWC", "order: ATC"}) {
+  for (const auto& [order, leave] :
+       {std::pair("order: AWC", false), {"order: ATC", false}, {"order: AWC", true}}) {
     for (const NamedTopology& topology : DoublyStochastic(kWorkers)) {
       TestRun run = RunOf("gradient_tracking", order, topology);
       run.every_steps = 2;
       run.steps = 40;
+      if (leave) run.changes = {{11, {3}}, {22, {3, 4}}, {30, {4}}};
       std::vector<Matrix> y(run.steps, Matrix(kWorkers)), g = y;  // by step and worker
       run.after_step = [&](int64_t step, int worker, Algorithm* algorithm) {
         Copies copies;
@@ -129,7 +156,14 @@ TEST(GradientTracking, TheMeanOfTheTrackersIsTheMeanGradientInEveryStep) {
         for (double value : row) scale = std::max(scale, std::abs(value));
       }
       for (int step = 0; step < run.steps; ++step) {
-        const std::vector<double> mean_y = MeanRow(y[step]), mean_g = MeanRow(g[step]);
+        Matrix y_there, g_there;  // of those who are there
+        for (int worker = 0; worker < kWorkers; ++worker) {
+          if (y[step][worker].empty()) continue;
+          y_there.push_back(y[step][worker]);
+          g_there.push_back(g[step][worker]);
+        }
+        EXPECT_EQ(y_there.size() < kWorkers, leave && step >= 11);
+        const std::vector<double> mean_y = MeanRow(y_there), mean_g = MeanRow(g_there);
         for (size_t k = 0; k < mean_y.size(); ++k) {
           ASSERT_NEAR(mean_y[k], mean_g[k], 1e-12 * scale)
               << order << ", " << topology.name << ", step " << step;

@@ -33,6 +33,7 @@ class LocalSgd final : public AlgorithmBase {
     facts.needed = AlgorithmFacts::Needed::kStepEnd;
     facts.exchange_every = local_steps_;
     facts.needs_topology = false;
+    facts.takes_membership = true;
     return facts;
   }
 
@@ -49,6 +50,11 @@ class LocalSgd final : public AlgorithmBase {
   absl::Status OnStepEnd(const StepInfo& info) override {
     if (!Averages(info)) return absl::OkStatus();
     for (int b = 0; b < buckets(); ++b) RETURN_IF_ERROR(average_->End(b));
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    average_->SetMembers(membership);
     return absl::OkStatus();
   }
 

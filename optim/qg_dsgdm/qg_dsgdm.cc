@@ -10,6 +10,9 @@
 // on heterogeneous data", ICML 2021, algorithm 1 (QG-DSGDm, QG-DSGDm-N). Where lr is 0 the quotient
 // means nothing, and m stays.
 //
+// When workers leave or return, m begins anew with 0: what mixing with others has put into it sums
+// to zero over all who took part, not over those who are there.
+//
 // Traffic: the mixer's, one vector per step that mixes. State: m.
 #include <memory>
 
@@ -36,6 +39,7 @@ class QgDsgdm final : public AlgorithmBase {
     AlgorithmFacts facts;
     facts.launch = AlgorithmFacts::Launch::kBucketReady;
     facts.needed = AlgorithmFacts::Needed::kStepEnd;
+    facts.takes_membership = true;
     facts.own_local_rule = true;
     return facts;
   }
@@ -65,6 +69,12 @@ class QgDsgdm final : public AlgorithmBase {
       if (info.mixes) RETURN_IF_ERROR(mixer_->Mix(b, x(b)));
       if (info.lr != 0) ops::Axpy(-Gain(info), x(b), m(b));
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    mixer_->SetTopology(membership.topology);
+    ops::Zero(momentum_.buffer());
     return absl::OkStatus();
   }
 

@@ -17,6 +17,9 @@
 //
 // Where the rows sum to one too and tau is 0, w stays 1: it is neither kept nor sent, and z = u.
 //
+// When workers leave or return, push-sum begins anew from every worker's z, with u = z and w = 1, so
+// that the weights sum to the number of workers; what is under way is dropped.
+//
 // Traffic: the mixer's, one vector per step that mixes, and with it w, one F64; with tau > 0 groups
 // are sent along edges, (m - 1) messages out of each of m members. State: u and w, and with tau > 0
 // what has been sent and not been added.
@@ -40,6 +43,8 @@ namespace {
 class EdgesOfWorker final : public Topology {
  public:
   EdgesOfWorker(const Topology* topology, int worker) : topology_(topology), worker_(worker) {}
+
+  void set_topology(const Topology* topology) { topology_ = topology; }
 
   int size() const override { return topology_->size(); }
   TopologyFacts facts() const override { return topology_->facts(); }
@@ -78,6 +83,7 @@ class PushSum final : public AlgorithmBase {
     facts.needed_steps_later = tau_;
     facts.groups_as_edges = tau_ > 0;
     facts.directed_ok = true;
+    facts.takes_membership = true;
     return facts;
   }
 
@@ -128,6 +134,21 @@ class PushSum final : public AlgorithmBase {
     return weighted_ ? weight_mixer_->Quiesce() : absl::OkStatus();
   }
 
+  absl::Status OnMembership(const Membership& membership) override {
+    if (weighted_) {
+      for (int b = 0; b < buckets(); ++b) ops::Copy(x(b), u(b));
+      weight_ = 1;
+    }
+    const Topology* topology = membership.topology;
+    if (edges_ != nullptr) {
+      edges_->set_topology(topology);
+      topology = edges_.get();
+    }
+    mixer_->SetTopology(topology);
+    if (weighted_) weight_mixer_->SetTopology(topology);
+    return absl::OkStatus();
+  }
+
   // What is under way belongs to those who will receive it.
   absl::Status Estimate(Buffer numerator, double* weight) override {
     if (!weighted_) return AlgorithmBase::Estimate(numerator, weight);
@@ -154,7 +175,7 @@ class PushSum final : public AlgorithmBase {
   // The share of its own that the worker keeps.
   double Kept(int64_t round) const {
     const double gamma = worker().mixing.gamma;
-    const MixingRound p = worker().topology->Round(round);
+    const MixingRound p = edges_->Round(round);
     for (const Edge& edge : p.in(worker().id)) {
       if (edge.from == worker().id) return gamma * edge.weight + (1 - gamma);
     }

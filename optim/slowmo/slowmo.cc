@@ -44,6 +44,8 @@ class SlowMo final : public AlgorithmBase {
     facts.needed = AlgorithmFacts::Needed::kStepEnd;
     facts.exchange_every = local_steps_;
     facts.needs_topology = false;
+    facts.takes_membership = true;
+    facts.state_is_shared = true;
     facts.own_local_rule = true;
     return facts;
   }
@@ -71,6 +73,11 @@ class SlowMo final : public AlgorithmBase {
       if (info.lr != 0) ops::WeightedSum({{beta_, u}, {1 / info.lr, d}}, u);
       ops::Copy(x(b), Part(anchor_.buffer(), b));
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status OnMembership(const Membership& membership) override {
+    average_->SetMembers(membership);
     return absl::OkStatus();
   }
 

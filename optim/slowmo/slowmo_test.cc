@@ -31,11 +31,14 @@ DenseReference Reference(int64_t local_steps, double beta, double alpha) {
 }
 
 std::vector<AlgorithmCase> Cases() {
-  return {
+  std::vector<AlgorithmCase> cases = {
       {"Published", "slowmo", "local_steps: 3", Reference(3, 0.5, 1)},
       {"EveryStep", "slow-momentum", "local_steps: 1 beta: 0.9 alpha: 0.7", Reference(1, 0.9, 0.7)},
       {"Halfway", "slowmo", "local_steps: 2 beta: 0 alpha: 0.5", Reference(2, 0, 0.5)},
       {"Default", "slowmo", "", Reference(48, 0.5, 1)}};
+  // The momentum goes on where workers leave or return.
+  for (AlgorithmCase& algorithm : cases) algorithm.begins_anew = false;
+  return cases;
 }
 
 INSTANTIATE_TEST_SUITE_P(SlowMo, AlgorithmConformanceTest, testing::ValuesIn(Cases()),

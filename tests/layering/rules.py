@@ -42,6 +42,7 @@ LIBRARIES = {
     "mpi.h": "//third_party/mpi",
     "nlohmann/": "//third_party/nlohmann_json",
     "png.h": "//third_party/png",
+    "simgrid/": "//third_party/simgrid",
     "torch/": "//third_party/torch",
     "zip.h": "//third_party/zip",
     "zlib.h": "//third_party/zlib",
