@@ -61,7 +61,7 @@ class FitTest(unittest.TestCase):
                 ([], "--measurements=FILE.csv is missing, with columns "
                      "cluster,gpus,workers_per_node,method,ms"),
                 (["--measurements=/nonexistent.csv"],
-                 "cannot open /nonexistent.csv: No such file or directory"),
+                 "cannot read /nonexistent.csv: No such file or directory"),
                 (["--measurements=" + self.file, "--holdout=gpus:5"],
                  "--holdout=gpus:5: no row of %s is like that" % self.file),
                 (["--measurements=" + self.file, "--holdout=5"],
