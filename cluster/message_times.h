@@ -20,8 +20,9 @@ struct LatencyAndRate {
   double gbps = 0, gbps_spread = 0;
 };
 
-// The straight line through the medians of each size, that with the least sum of squares of relative
-// errors; a latency below zero becomes zero. At least two sizes and one repetition; times positive.
+// The straight line through the medians of each size, that with the least sum of squares of
+// relative errors; a latency below zero becomes zero. At least two sizes and one repetition; times
+// positive.
 LatencyAndRate FitMessageTimes(const MessageTimes& times);
 
 // The middle of `values`, of which there is at least one (the mean of the two in the middle).

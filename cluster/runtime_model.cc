@@ -98,7 +98,7 @@ StepTimes NoiselessTimes(const StepWork& work, const ExchangePlan& plan,
   }
   const int64_t period =
       static_cast<int64_t>(rounds.size()) * std::max<int64_t>(1, plan.exchange_every);
-  const int64_t periods = (200 + period - 1) / period;
+  const int64_t periods = (100 + period - 1) / period;
   Passes passes;
   passes.persistent = persistent;
   return RunRecursion(work, plan, rounds, passes, /*warmup=*/periods * period, periods * period);

@@ -100,9 +100,10 @@ std::string CardReason(double card_mb, double all_reduce_mb) {
 
 std::string PaceReason(const StepPrediction& step, const StepPrediction& all_reduce) {
   if (step.regime == Regime::kCommunicationBound) {
+    const bool always = step.communication_ms >= step.compute_ms;
     return absl::StrFormat(
-        "the network sets its pace: transfers take %.1f ms per step, computing %.1f ms",
-        step.communication_ms, step.compute_ms);
+        "the network sets its pace%s: transfers take %.1f ms per step, computing %.1f ms",
+        always ? "" : " in some rounds", step.communication_ms, step.compute_ms);
   }
   if (step.exposed_ms < all_reduce.exposed_ms - 0.1) {
     return absl::StrFormat(
@@ -114,19 +115,19 @@ std::string PaceReason(const StepPrediction& step, const StepPrediction& all_red
                          std::max(0.0, step.exposed_ms));
 }
 
-std::string MixingReason(const Advice& advice, bool exact) {
-  const std::string more = absl::StrFormat("about %.1f %% more steps are needed",
-                                           100 * kPenalty * (advice.mixing_steps - 1));
-  if (advice.mixing_steps <= 1) return "every step averages all workers: no more steps are needed";
-  return absl::StrFormat(exact ? "after %.0f steps everyone has a share of everyone: %s"
-                               : "differences last about %.0f steps: %s",
-                         advice.mixing_steps, more);
+std::string MixingReason(double mixing_steps, bool exact) {
+  if (mixing_steps == 0) return "its workers never differ: no more steps are needed";
+  return absl::StrFormat(
+      exact ? "after %.0f step%s everyone has a share of everyone: about %.1f %% "
+              "more steps are needed"
+            : "differences last about %.0f step%s: about %.1f %% more steps are "
+              "needed",
+      mixing_steps, std::round(mixing_steps) == 1 ? "" : "s", 100 * kPenalty * mixing_steps);
 }
 
 Estimate StepsFor(double all_reduce_steps, double mixing_steps) {
-  const double wait = mixing_steps - 1;
-  return {all_reduce_steps * (1 + kPenalty * wait), all_reduce_steps,
-          all_reduce_steps * (1 + kMostPenalty * wait)};
+  return {all_reduce_steps * (1 + kPenalty * mixing_steps), all_reduce_steps,
+          all_reduce_steps * (1 + kMostPenalty * mixing_steps)};
 }
 
 std::string Hours(double hours) {
@@ -188,7 +189,7 @@ absl::StatusOr<std::vector<Advice>> Advise(const PredictionInput& input, double 
     if (candidate->made == nullptr) {
       a.reasons.push_back(absl::StrFormat("%.1f ms of each step are waited for",
                                           std::max(0.0, row.step.exposed_ms)));
-      a.reasons.push_back(MixingReason(a, true));
+      a.reasons.push_back(MixingReason(a.mixing_steps, true));
     } else {
       const Topology& topology = *candidate->made;
       const std::vector<MixingRound> rounds = PeriodOf(topology);
@@ -200,11 +201,10 @@ absl::StatusOr<std::vector<Advice>> Advise(const PredictionInput& input, double 
       const size_t awaited = MostAwaited(rounds);
       if (input.cluster.jitter().relative() > 0 &&
           awaited + 1 < static_cast<size_t>(input.workers)) {
-        a.reasons.push_back(absl::StrCat("a worker that computes longer delays ", awaited,
-                                         " others at first, with All-Reduce all ",
-                                         input.workers - 1));
+        a.reasons.push_back(absl::StrCat("a worker that computes longer holds up ", awaited,
+                                         " at first, with All-Reduce all ", input.workers - 1));
       }
-      a.reasons.push_back(MixingReason(a, topology.facts().exact_after > 0));
+      a.reasons.push_back(MixingReason(a.mixing_steps, topology.facts().exact_after > 0));
     }
     a.steps = StepsFor(all_reduce_steps, a.mixing_steps);
     a.hours = {a.step.mean_ms * a.steps.value / 3.6e6, a.step.low_ms * a.steps.low / 3.6e6,

@@ -3,13 +3,14 @@
 // Steps come from a simple consensus model. If differences between workers have died out after m
 // steps (the mixing time), a decentralized run needs
 //
-//   steps = (steps of All-Reduce) * (1 + c (m - 1)),   c = 0.5 %, between 0 and 2 %,
+//   steps = (steps of All-Reduce) * (1 + c m),   c = 0.5 %, between 0 and 2 %,
 //
-// with m = tau for rounds whose product over tau steps is exactly the mean, and otherwise
-// m = tau / (1 - rho^2) for a period of tau rounds that shrinks disagreement by the factor rho: the
-// tau / p of the convergence bounds (Koloskova et al., ICML 2020), which mixing enters in terms
-// that vanish faster than the leading one. c is a guess that suits what was published (Wang et
-// al., ICLR 2025, tables 2 and 3): over m = 4 to 6, final quality differs by less than its noise.
+// with m = 0 for All-Reduce, whose workers never differ, m = tau for rounds whose product over tau
+// steps is exactly the mean, and otherwise m = tau / (1 - rho^2) for a period of tau rounds that
+// shrinks disagreement by the factor rho: the tau / p of the convergence bounds (Koloskova et al.,
+// ICML 2020), which mixing enters in terms that vanish faster than the leading one. c is a guess
+// that suits what was published (Wang et al., ICLR 2025, tables 2 and 3): over m = 4 to 6, final
+// quality differs by less than its noise.
 #ifndef EXPERIMENTS_ADVISE_H_
 #define EXPERIMENTS_ADVISE_H_
 
@@ -32,7 +33,7 @@ struct Advice {
   std::string topology;  // "none" for All-Reduce
   std::string algorithm;
   StepPrediction step;
-  double mixing_steps = 1;  // m
+  double mixing_steps = 0;  // m
   double card_mb = 0;       // sent through a machine's card per step, mean over machines and rounds
   Estimate steps;
   Estimate hours;                    // of steps and of step times

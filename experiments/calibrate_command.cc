@@ -70,11 +70,11 @@ absl::Status Measure(const Arguments& arguments, const BuiltInConfig& config, bo
 }  // namespace
 
 const Verb& CalibrateVerb() {
-  static const Verb* verb = new Verb{"calibrate",
-                                     "calibrate --out=FILE [--config=FILE] [flags]",
-                                     "measure this cluster, and the config's model on it",
-                                     {"out", "config", "set", "import_nccl_tests", "cores", "np",
-                                      "hosts", "cpu"}};
+  static const Verb* verb =
+      new Verb{"calibrate",
+               "calibrate --out=FILE [--config=FILE] [flags]",
+               "measure this cluster, and the config's model on it",
+               {"out", "config", "set", "import_nccl_tests", "cores", "np", "hosts", "cpu"}};
   return *verb;
 }
 

@@ -20,11 +20,11 @@ namespace {
 std::string SourceOf(const Plan& plan, const std::vector<std::string>& command_line) {
   const Experiment& config = plan.config;
   const HostFacts host = ThisHost();
-  return absl::StrCat(
-      "starling ", absl::StrJoin(command_line.begin() + 1, command_line.end(), " "), "; backend ",
-      config.backend().name(), ", ", config.workers(), " workers, ", config.workers_per_node(),
-      " per machine; ", host.cpu.model, ", ", host.cores, " cores, ", host.os, "; ",
-      absl::FormatTime("%Y-%m-%d", absl::Now(), absl::UTCTimeZone()));
+  return absl::StrCat("starling ", absl::StrJoin(command_line.begin() + 1, command_line.end(), " "),
+                      "; backend ", config.backend().name(), ", ", config.workers(), " workers, ",
+                      config.workers_per_node(), " per machine; ", host.cpu.model, ", ", host.cores,
+                      " cores, ", host.os, "; ",
+                      absl::FormatTime("%Y-%m-%d", absl::Now(), absl::UTCTimeZone()));
 }
 
 }  // namespace

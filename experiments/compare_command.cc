@@ -58,8 +58,7 @@ absl::StatusOr<StepPrediction> Predict(const Plan& plan, ClusterSpec cluster,
   ASSIGN_OR_RETURN(const RuntimeModel runtime,
                    RuntimeModel::Create(cluster, profile, config.workers(),
                                         OptionsFor(config.workers(), config.seed())));
-  const ExchangePlan exchange =
-      ExchangePlanOf(plan.facts, config.mixing(), BytesFactor(config));
+  const ExchangePlan exchange = ExchangePlanOf(plan.facts, config.mixing(), BytesFactor(config));
   return runtime.Predict(exchange, plan.topology.get());
 }
 
@@ -105,8 +104,9 @@ absl::StatusOr<RunResult> Train(const Job& job, const std::string& path,
 }
 
 double MeanAfterWarmUp(const std::vector<float>& step_ms) {
-  const auto begin = step_ms.begin() + static_cast<int64_t>(
-                                           std::ceil(kWarmUpShare * static_cast<double>(step_ms.size())));
+  const auto begin =
+      step_ms.begin() +
+      static_cast<int64_t>(std::ceil(kWarmUpShare * static_cast<double>(step_ms.size())));
   return std::accumulate(begin, step_ms.end(), 0.0) / static_cast<double>(step_ms.end() - begin);
 }
 
@@ -215,8 +215,11 @@ int CompareCommand(const Arguments& arguments, const BuiltInConfig& built_in,
     return RunAsProcesses(Bounded(arguments), built_in, command_line,
                           [](const Prepared&) { return std::nullopt; });
   }
-  const absl::Status status = Compare(Bounded(arguments), built_in, command_line);
-  return status.ok() ? 0 : Complain(status);
+  absl::Status status = Compare(Bounded(arguments), built_in, command_line);
+  if (status.ok()) return 0;
+  // A name that nothing has is a mistake of the user's.
+  if (absl::IsNotFound(status)) status = absl::InvalidArgumentError(status.message());
+  return Complain(status);
 }
 
 }  // namespace starling

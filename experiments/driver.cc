@@ -11,12 +11,9 @@
 #include "core/cpu_level.h"
 #include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
-<<<<<<< HEAD
+#include "experiments/advise_command.h"
 #include "experiments/calibrate_command.h"
 #include "experiments/compare_command.h"
-=======
-#include "experiments/advise_command.h"
->>>>>>> fit
 #include "experiments/export_command.h"
 #include "experiments/fit_command.h"
 #include "experiments/inspect_commands.h"

@@ -193,14 +193,14 @@ std::string Text(const std::vector<FittedCluster>& clusters) {
     }
     absl::StrAppend(&text, "\n\n");
   }
-  absl::StrAppendFormat(&text, "%-20s%6s  %-10s%10s%11s%9s   %s\n", "cluster", "gpus", "method",
+  absl::StrAppendFormat(&text, "%-16s%6s  %-10s%10s%11s%9s   %s\n", "cluster", "gpus", "method",
                         "measured", "predicted", "error", "90 %");
   for (const FittedCluster& cluster : clusters) {
     for (const auto& [row, step] : cluster.rest) {
       const double error = step.ms / row.ms - 1;
       squares += error * error;
       ++count;
-      absl::StrAppendFormat(&text, "%-20s%6d  %-10s%10.1f%11.1f%7.1f %%   %.1f-%.1f\n", row.cluster,
+      absl::StrAppendFormat(&text, "%-16s%6d  %-10s%10.1f%11.1f%7.1f %%   %.1f-%.1f\n", row.cluster,
                             row.gpus, row.method, row.ms, step.ms, 100 * error, step.low_ms,
                             step.high_ms);
     }

@@ -19,8 +19,8 @@ constexpr int kWarmUpSteps = 3;
 constexpr int64_t kFewestSteps = 10, kMostSteps = 100;
 constexpr double kSeconds = 10;
 constexpr size_t kMostSamples = 64;
-constexpr double kSlow = 0.05;       // relative difference of a worker worth a line
-constexpr double kSteady = 0.002;    // relative jitter below which there is none
+constexpr double kSlow = 0.05;     // relative difference of a worker worth a line
+constexpr double kSteady = 0.002;  // relative jitter below which there is none
 
 double Mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());

@@ -68,8 +68,8 @@ class NetworkMeasurement {
     const int peer = has_machines ? first : inside;
     ASSIGN_OR_RETURN(const auto message, Measure("one message", Messages(peer, true, true)));
     if (has_machines) {
-      ASSIGN_OR_RETURN(const auto one_way, Measure("one way", Messages(first, node_ % 2 == 0,
-                                                                       node_ % 2 == 1)));
+      ASSIGN_OR_RETURN(const auto one_way,
+                       Measure("one way", Messages(first, node_ % 2 == 0, node_ % 2 == 1)));
       const bool shares = one_way.gbps > kSharesBothWays * message.gbps;
       const double both = shares ? 2 : 1;
       cluster.set_half_duplex(shares);
@@ -185,9 +185,8 @@ absl::StatusOr<std::vector<double>> GatherMeasured(Communicator* comm, int64_t n
   std::iota(everyone.begin(), everyone.end(), 0);
   std::vector<double> values(comm->size(), 0.0);
   values[comm->rank()] = own;
-  ASSIGN_OR_RETURN(const auto sum,
-                   comm->AllReduceSum(everyone, {0, number, 0, 0},
-                                      AsBuffer(absl::MakeSpan(values)), Options()));
+  ASSIGN_OR_RETURN(const auto sum, comm->AllReduceSum(everyone, {0, number, 0, 0},
+                                                      AsBuffer(absl::MakeSpan(values)), Options()));
   RETURN_IF_ERROR(sum->Wait());
   return values;
 }

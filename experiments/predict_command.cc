@@ -31,9 +31,6 @@ absl::Status SweepAndPrint(const PredictionInput& input, std::vector<std::string
   ASSIGN_OR_RETURN(const CrossoverMap map, Sweep(input, axes));
   if (!FLAGS_csv.empty()) RETURN_IF_ERROR(WriteFileAtomically(UserPath(FLAGS_csv), SweepCsv(map)));
   if (!FLAGS_svg.empty()) RETURN_IF_ERROR(WriteFileAtomically(UserPath(FLAGS_svg), SweepSvg(map)));
-  if (!FLAGS_json) {
-    for (const std::string& note : input.notes) std::printf("note: %s\n", note.c_str());
-  }
   std::printf("%s", (FLAGS_json ? SweepJson(map) : SweepText(map)).c_str());
   return absl::OkStatus();
 }

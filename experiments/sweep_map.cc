@@ -19,6 +19,7 @@ namespace {
 using google::protobuf::FieldDescriptor;
 
 constexpr int kMostPoints = 2000;
+constexpr double kTie = 1e-3;  // relative
 
 absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentError(message); }
 
@@ -143,11 +144,16 @@ absl::StatusOr<SweepPoint> PointOf(const PredictionInput& input, const std::stri
   point.all_reduce_ms = point.winner_ms = table.all_reduce.mean_ms;
   point.winner = "allreduce";
   if (table.rows.empty()) return point;
-  const PredictedRow& best = table.rows[0];
-  point.speedup = best.speedup;
-  if (best.step.mean_ms < point.all_reduce_ms) {
-    point.winner = best.topology;
-    point.winner_ms = best.step.mean_ms;
+  // Of those that tie the first by name, so that a map does not show what rounding decides.
+  const PredictedRow* best = &table.rows[0];
+  for (const PredictedRow& row : table.rows) {
+    if (row.step.mean_ms > table.rows[0].step.mean_ms * (1 + kTie)) break;
+    if (row.topology < best->topology) best = &row;
+  }
+  point.speedup = best->speedup;
+  if (best->step.mean_ms < point.all_reduce_ms) {
+    point.winner = best->topology;
+    point.winner_ms = best->step.mean_ms;
   }
   return point;
 }
@@ -176,12 +182,19 @@ absl::StatusOr<CrossoverMap> Sweep(const PredictionInput& input,
                                    const std::vector<SweepAxis>& axes) {
   CrossoverMap map;
   map.algorithm = input.config.algorithm().name();
+  map.notes = input.notes;
   map.axes = axes;
   std::map<std::pair<int, int>, std::vector<Candidate>> known;
   std::map<std::string, int> wins;
   size_t points = 1;
   for (const SweepAxis& axis : axes) {
     points *= axis.values.size();
+    const double most = *std::max_element(axis.values.begin(), axis.values.end());
+    if (axis.name == "nic_gbps" && input.cluster.has_communicator_gbps() &&
+        input.cluster.communicator_gbps() < most) {
+      map.notes.push_back(absl::StrCat("one group or pair gets at most communicator_gbps, ",
+                                       input.cluster.communicator_gbps(), ", of any card"));
+    }
     if (axis.name == "nodes" && input.cluster.site_size() > 0) {
       return Wrong("--sweep: the cluster's sites say how many nodes there are");
     }

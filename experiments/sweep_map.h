@@ -36,7 +36,8 @@ struct SweepPoint {
 };
 
 struct CrossoverMap {
-  std::string algorithm;  // against All-Reduce
+  std::string algorithm;           // against All-Reduce
+  std::vector<std::string> notes;  // what was assumed or may surprise, a line each
   std::vector<SweepAxis> axes;
   std::vector<SweepPoint> points;    // the last axis changes fastest
   std::vector<std::string> winners;  // that occur, the most frequent first

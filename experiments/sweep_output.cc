@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "experiments/columns.h"
 #include "experiments/sweep_map.h"
 #include "nlohmann/json.hpp"
 
@@ -98,6 +99,7 @@ std::string SweepText(const CrossoverMap& map) {
   for (const std::string& winner : map.winners) {
     absl::StrAppend(&text, "  ", std::string(1, LetterOf(map, winner)), "  ", winner, "\n");
   }
+  for (const std::string& note : map.notes) absl::StrAppend(&text, RowText("note", note, 12));
   return text;
 }
 

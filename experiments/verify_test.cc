@@ -21,6 +21,7 @@ namespace starling {
 namespace {
 
 using ::google::protobuf::Empty;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -279,7 +280,7 @@ TEST(VerifyPlan, ChangesOfTheWorldAreRehearsed) {
     const auto verified = Verified(absl::StrCat("topology { name: \"ring\" } algorithm { name: \"",
                                                 algorithm, "\" }\n", leave));
     ASSERT_TRUE(verified.ok()) << verified.status();
-    EXPECT_THAT(*verified, HasSubstr("15 steps rehearsed"));
+    EXPECT_THAT(*verified, ContainsRegex(": 1[5-7] steps rehearsed"));  // 5 each, or one more
     EXPECT_THAT(*verified, HasSubstr("  worker 3 leaves at step 300 and returns at 400\n"));
     EXPECT_THAT(*verified, Not(HasSubstr("less than a period")));
   }

@@ -34,7 +34,7 @@ class UsageTest(unittest.TestCase):
 
     def test_list_names_every_kind(self):
         out = light("list").out
-        for kind in ("algorithm", "backend", "dataset", "metric_sink", "model", "optimizer",
+        for kind in ("algorithm", "backend", "cluster", "dataset", "metric_sink", "model", "optimizer",
                      "partition", "schedule", "topology"):
             self.assertIn("\n" + kind + "\n", "\n" + out)
         only = light("list", "topology").out
@@ -45,6 +45,12 @@ class UsageTest(unittest.TestCase):
         out = light("describe", "optimizer", "accum_adam").out
         self.assertIn("window", out)
         self.assertIn("default 4", out)
+
+    def test_describe_cluster_prints_its_figures(self):
+        out = light("describe", "cluster", "laptop").out
+        self.assertIn("nic_gbps: 1\n", out)
+        self.assertIn("assumed, not measured", out)
+        self.assertIn("of a machine's network card", out)
 
     def test_describe_experiment_prints_the_switches(self):
         out = light("describe", "experiment").out

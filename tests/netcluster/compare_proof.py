@@ -10,8 +10,8 @@ machine's cores. Prints every prediction beside the measurement, the mean and th
 whether pairs of configurations of the same cluster that differ by more than 5 % come out in the right
 order.
 
-    ./bazelw build //experiments:starling
-    tests/netcluster/compare_proof.py [--out=FILE.csv] [--part=K/N]      # root, 10 to 15 min
+    ./bazelw build //tests:starling_without_torch
+    tests/netcluster/compare_proof.py [--out=FILE.csv] [--part=K/N]      # root, about 5 min
 """
 
 import argparse
@@ -39,8 +39,8 @@ train { local_batch_size: 1 max_steps: %(steps)d bucket_mb: %(bucket_mb)g
         eval_every_steps: 0 consensus_every_steps: 0 }
 """
 METHODS = ("one_peer_exp", "alternating_exp_ring", "ring", "complete", "allreduce")
-COLUMNS = ("hosts", "per_host", "mbit", "bucket_mb", "method", "predicted_ms", "measured_ms", "error",
-           "regime")
+COLUMNS = ("hosts", "per_host", "mbit", "bucket_mb", "method", "predicted_ms", "measured_ms",
+           "error", "regime")
 
 
 def starling(options, hosts, per_host, mbit, *arguments):
@@ -121,7 +121,8 @@ def conclude(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default=os.path.join(ROOT, "bazel-bin/experiments/starling"))
+    parser.add_argument("--program",
+                        default=os.path.join(ROOT, "bazel-bin/tests/starling_without_torch"))
     parser.add_argument("--cluster", help="a calibration made before; written if it is not there")
     parser.add_argument("--out", help="a file for the table; rows are added")
     parser.add_argument("--part", default="1/1", help="only the K-th of N parts: K/N")
