@@ -17,8 +17,8 @@
 //
 // Where the rows sum to one too and tau is 0, w stays 1: it is neither kept nor sent, and z = u.
 //
-// When workers leave or return, push-sum begins anew from every worker's z, with u = z and w = 1, so
-// that the weights sum to the number of workers; what is under way is dropped.
+// When workers leave or return, push-sum begins anew from every worker's z, with u = z and w = 1,
+// so that the weights sum to the number of workers; what is under way is dropped.
 //
 // Traffic: the mixer's, one vector per step that mixes, and with it w, one F64; with tau > 0 groups
 // are sent along edges, (m - 1) messages out of each of m members. State: u and w, and with tau > 0
