@@ -21,6 +21,7 @@ using Launch = AlgorithmFacts::Launch;
 constexpr int64_t kOneTensor = 1;     // bucket_bytes that make a bucket of every tensor,
 constexpr int64_t kSome = 600;        // ... of some,
 constexpr int64_t kEverything = 1e6;  // ... and one of all
+constexpr char kStaysTogether[] = "claims nothing for when workers leave or return";
 
 AlgorithmFacts FactsOf(const AlgorithmCase& algorithm) {
   const auto made = CreateFromText<Algorithm>(algorithm.plugin, algorithm.config);
@@ -151,6 +152,7 @@ TEST_P(AlgorithmReferenceTest, TakesEveryRegisteredOptimizer) {
 }
 
 TEST_P(AlgorithmReferenceTest, EqualsTheDenseFormulaWhereWorkersLeaveAndReturn) {
+  if (!FactsOf(GetParam()).takes_membership) GTEST_SKIP() << kStaysTogether;
   if (!GetParam().begins_anew) GTEST_SKIP() << "has state that goes on";
   std::vector<NamedTopology> topologies = TestTopologies(5);
   for (int n : {5, 6, 8}) {
@@ -167,7 +169,7 @@ TEST_P(AlgorithmConformanceTest, BitsDependNeitherOnBucketsNorOnOverlap) {
   for (int n : {2, 5}) {
     for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(n))) {
       TestRun run = RunOf(GetParam(), topology);
-      if (n == 5) run = WithChanges(run);
+      if (n == 5 && FactsOf(GetParam()).takes_membership) run = WithChanges(run);
       run.type = DType::kF32;
       run.every_steps = Every(GetParam(), n == 2 ? 1 : 2);
       const Matrix expected = Trained(run).x;
@@ -189,7 +191,7 @@ TEST_P(AlgorithmConformanceTest, EstimatingAndRestartingChangeNoBits) {
   for (const NamedTopology& topology : Fitting(GetParam(), topologies)) {
     for (const std::string& optimizer : FittingOptimizers(GetParam())) {
       TestRun run = RunOf(GetParam(), topology);
-      if (run.workers() == 5) run = WithChanges(run);
+      if (run.workers() == 5 && FactsOf(GetParam()).takes_membership) run = WithChanges(run);
       run.type = DType::kF32;
       run.bucket_bytes = kSome;
       run.optimizer = optimizer;
@@ -229,6 +231,7 @@ TEST_P(AlgorithmConformanceTest, KeepsTheAverage) {
 // average of what they had, one that returns having what its neighbour had. The weights of their
 // estimates add up to their number: no push-sum mass is lost.
 TEST_P(AlgorithmConformanceTest, KeepsTheAverageOfThoseWhoAreThere) {
+  if (!FactsOf(GetParam()).takes_membership) GTEST_SKIP() << kStaysTogether;
   if (FactsOf(GetParam()).state_is_shared) GTEST_SKIP() << "workers do not begin differently";
   for (const NamedTopology& topology : Fitting(GetParam(), TestTopologies(5))) {
     TestRun run = WithChanges(RunOf(GetParam(), topology));
@@ -271,6 +274,7 @@ TEST_P(AlgorithmConformanceTest, EqualParametersStayEqualWhereClaimed) {
     for (const auto& row : x) EXPECT_TRUE(SameBits({row}, {x[0]})) << Describe(topology);
     // ... also those of one that has returned, whose moments must be the others'.
     for (const std::string& optimizer : FittingOptimizers(GetParam())) {
+      if (!FactsOf(GetParam()).takes_membership) break;
       TestRun run = WithChanges(RunOf(GetParam(), topology));
       run.optimizer = optimizer;
       const Matrix x = Trained(run).x;
