@@ -170,7 +170,8 @@ class PushSum final : public AlgorithmBase {
 
  private:
   Buffer u(int bucket) const { return weighted_ ? Part(numerator_.buffer(), bucket) : x(bucket); }
-  Buffer w() { return AsBuffer(absl::MakeSpan(&weight_, 1)); }
+  // In the place of x: where parameters have no numbers, the weight stays 1.
+  Buffer w() { return {&weight_, 1, DType::kF64, numerator_.buffer().place}; }
 
   // The share of its own that the worker keeps.
   double Kept(int64_t round) const {
