@@ -187,22 +187,25 @@ absl::StatusOr<MetricSums> Evaluator::EvaluateShareOfAverage(Split split) {
   return share;
 }
 
-absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split) {
+absl::Status Evaluator::EvaluateEachWorker(Split split, Evaluation* evaluation) {
   RETURN_IF_ERROR(model_->Bind(own_.buffer(), Buffer()));
   ASSIGN_OR_RETURN(const MetricSums own, EvaluateRange(split, 0, dataset_->size(split)));
-  const double own_size = static_cast<double>(std::max<int64_t>(own.targets, 1));
-  Evaluation evaluation;
-  ASSIGN_OR_RETURN(evaluation.worker_loss, Gather(own.loss / own_size));
-  const bool classifies = dataset_->spec().classes > 0;
-  if (classifies) {
-    ASSIGN_OR_RETURN(evaluation.worker_accuracy, Gather(own.correct / own_size));
+  const double size = static_cast<double>(std::max<int64_t>(own.targets, 1));
+  ASSIGN_OR_RETURN(evaluation->worker_loss, Gather(own.loss / size));
+  if (dataset_->spec().classes > 0) {
+    ASSIGN_OR_RETURN(evaluation->worker_accuracy, Gather(own.correct / size));
   }
+  return absl::OkStatus();
+}
 
+absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split, bool each_worker) {
+  Evaluation evaluation;
+  if (each_worker) RETURN_IF_ERROR(EvaluateEachWorker(split, &evaluation));
   ASSIGN_OR_RETURN(const MetricSums share, EvaluateShareOfAverage(split));
   double sums[3] = {share.loss, share.correct, static_cast<double>(share.targets)};
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(sums))));
   evaluation.loss = sums[0] / std::max(sums[2], 1.0);
-  if (classifies) evaluation.accuracy = sums[1] / std::max(sums[2], 1.0);
+  if (dataset_->spec().classes > 0) evaluation.accuracy = sums[1] / std::max(sums[2], 1.0);
   if (dataset_->spec().vocabulary > 0 && sums[2] > 0) {
     evaluation.perplexity = std::exp(evaluation.loss);
   }

@@ -41,13 +41,14 @@ class Evaluator {
   // (numerator / weight). Call UpdateAverage first.
   absl::StatusOr<double> ConsensusDistance();
 
-  // Evaluates the average model (each worker a share of the split) and every worker's own model
-  // (on the whole split). Leaves the model bound to (average, nothing): the caller re-binds.
+  // Evaluates the average model (each worker a share of the split) and, if `each_worker`, every
+  // worker's own model (on the whole split). Leaves the model bound to (average, nothing): the
+  // caller re-binds.
   //
   // The model's state (running statistics of batch norm) is each worker's own. With
   // average_statistics the average model gets the mean over all workers, otherwise each worker
   // evaluates its share with its own. Afterwards every worker has its own again, to the bit.
-  absl::StatusOr<Evaluation> Evaluate(Split split);
+  absl::StatusOr<Evaluation> Evaluate(Split split, bool each_worker = true);
 
   // BLEU of the average model's translations of the split (each worker a share); absent where the
   // data are no sentence pairs or the model does not translate. Call UpdateAverage first; binds as
@@ -76,6 +77,7 @@ class Evaluator {
   int64_t BatchSize(Split split, int64_t begin, int64_t end) const;
   absl::StatusOr<int64_t> ReadSome(Split split, int64_t begin, int64_t end);  // returns BatchSize
   absl::StatusOr<MetricSums> EvaluateRange(Split split, int64_t begin, int64_t end);
+  absl::Status EvaluateEachWorker(Split split, Evaluation* evaluation);
   absl::StatusOr<MetricSums> EvaluateShareOfAverage(Split split);
 
   Communicator* comm_;

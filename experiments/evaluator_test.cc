@@ -241,6 +241,18 @@ TEST(EvaluatorTest, EvaluatesTheWeightedAverageAndEveryWorkersOwnModel) {
   }
 }
 
+TEST(EvaluatorTest, LeavesOutTheWorkersOnDemand) {
+  OnEveryWorker(2, [&](Communicator*, Evaluator* evaluator) -> absl::Status {
+    RETURN_IF_ERROR(evaluator->UpdateAverage());
+    ASSIGN_OR_RETURN(const Evaluation alone, evaluator->Evaluate(Split::kTest, false));
+    ASSIGN_OR_RETURN(const Evaluation whole, evaluator->Evaluate(Split::kTest));
+    EXPECT_EQ(alone.loss, whole.loss);
+    EXPECT_EQ(alone.accuracy, whole.accuracy);
+    EXPECT_TRUE(alone.worker_loss.empty() && alone.worker_accuracy.empty());
+    return absl::OkStatus();
+  });
+}
+
 TEST(EvaluatorTest, AveragesStatisticsOnDemandAndGivesThemBack) {
   constexpr float kStatistics[kWorkers] = {0, 1, 3};
   const Numbers dataset(0);

@@ -28,21 +28,26 @@ std::string StepText(const ProgressLine& line, bool with_bar) {
 std::string EvaluationText(int64_t step, Split split, const Evaluation& evaluation,
                            double consensus_distance) {
   const bool classes = evaluation.accuracy.has_value();
-  const auto& spread = classes ? evaluation.worker_accuracy : evaluation.worker_loss;
-  const auto [low, high] = std::minmax_element(spread.begin(), spread.end());
-  const std::string where =
-      absl::StrFormat("%s at step %d: averaged model", SplitName(split), step);
+  std::string text = absl::StrFormat("%s at step %d: averaged model ", SplitName(split), step);
   if (classes) {
-    return absl::StrFormat(
-        "%s %.4f (loss %.5g),\n  over the workers %.4f-%.4f, consensus distance %.3g", where,
-        *evaluation.accuracy, evaluation.loss, *low, *high, consensus_distance);
+    absl::StrAppendFormat(&text, "%.4f (loss %.5g)", *evaluation.accuracy, evaluation.loss);
+  } else if (evaluation.perplexity) {
+    absl::StrAppendFormat(&text, "loss %.5g (ppl %.4g)", evaluation.loss, *evaluation.perplexity);
+  } else {
+    absl::StrAppendFormat(&text, "loss %.6g", evaluation.loss);
   }
-  std::string loss = evaluation.perplexity ? absl::StrFormat("%.5g (ppl %.4g)", evaluation.loss,
-                                                             *evaluation.perplexity)
-                                           : absl::StrFormat("%.6g", evaluation.loss);
-  if (evaluation.bleu) absl::StrAppendFormat(&loss, ", BLEU %.2f", *evaluation.bleu);
-  return absl::StrFormat("%s loss %s,\n  over the workers %.6g-%.6g, consensus distance %.3g",
-                         where, loss, *low, *high, consensus_distance);
+  if (evaluation.bleu) absl::StrAppendFormat(&text, ", BLEU %.2f", *evaluation.bleu);
+  absl::StrAppend(&text, ",\n  ");
+  const auto& spread = classes ? evaluation.worker_accuracy : evaluation.worker_loss;
+  if (!spread.empty()) {
+    const auto [low, high] = std::minmax_element(spread.begin(), spread.end());
+    absl::StrAppend(&text, "over the workers ",
+                    classes ? absl::StrFormat("%.4f-%.4f", *low, *high)
+                            : absl::StrFormat("%.6g-%.6g", *low, *high),
+                    ", ");
+  }
+  absl::StrAppendFormat(&text, "consensus distance %.3g", consensus_distance);
+  return text;
 }
 
 void Progress::Step(const ProgressLine& line) {

@@ -95,6 +95,15 @@ TEST(EvaluationTextTest, ShowsTheAveragedModelAndTheSpread) {
             "  over the workers 0.5000-0.8750, consensus distance 0.0125");
 }
 
+TEST(EvaluationTextTest, ShowsNoSpreadOfWorkersThatWereNotEvaluated) {
+  Evaluation evaluation = WithClasses();
+  evaluation.worker_accuracy.clear();
+  evaluation.worker_loss.clear();
+  EXPECT_EQ(EvaluationText(40, Split::kTest, evaluation, 0.0125),
+            "test at step 40: averaged model 0.9125 (loss 0.25),\n"
+            "  consensus distance 0.0125");
+}
+
 TEST(EvaluationTextTest, ShowsLossesWhereThereAreNoClasses) {
   Evaluation evaluation = WithClasses();
   evaluation.accuracy.reset();

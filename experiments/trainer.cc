@@ -256,12 +256,13 @@ absl::Status Trainer::Measure(int64_t steps_done) {
 
 absl::Status Trainer::Evaluate(int64_t steps_done, Split split, Evaluation* evaluation) {
   RETURN_IF_ERROR(Measure(steps_done));
-  ASSIGN_OR_RETURN(*evaluation, evaluator_->Evaluate(split));
-  if (split == Split::kTest || plan_->config.train().validation_bleu()) {
+  const Train& train = plan_->config.train();
+  ASSIGN_OR_RETURN(*evaluation, evaluator_->Evaluate(split, train.evaluate_each_worker()));
+  if (split == Split::kTest || train.validation_bleu()) {
     ASSIGN_OR_RETURN(evaluation->bleu, evaluator_->Bleu(split));
   }
   RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
-  if (split == Split::kValidation && plan_->config.train().continue_from_average()) {
+  if (split == Split::kValidation && train.continue_from_average()) {
     RETURN_IF_ERROR(evaluator_->ContinueFromAverage());
   }
   return worker_.id == 0 ? monitor_->ReportEvaluation(steps_done, split, *evaluation)

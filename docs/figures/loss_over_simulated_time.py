@@ -1,15 +1,23 @@
 #!/usr/bin/env python3
-"""Draws training loss over simulated seconds: loss_over_simulated_time.py RUN_DIRECTORY FILE.svg
+"""Trains on simulated clusters and draws training loss over simulated seconds, beside this file.
 
-RUN_DIRECTORY is a run of experiments/configs/simulated_clusters.textproto: one arm per cluster and
+The config is experiments/configs/simulated_clusters.textproto, which has one arm per cluster and
 algorithm, `<cluster>_<algorithm>`.
+
+    docs/figures/loss_over_simulated_time.py [--run_dir=DIR]      # where runs stay, to go on with
 """
 
+import argparse
 import json
 import math
 import os
-import sys
+import subprocess
+import tempfile
 
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+CONFIG = os.path.join(ROOT, "experiments", "configs", "simulated_clusters.textproto")
+FIGURE = os.path.join(HERE, "loss_over_simulated_time.svg")
 CLUSTERS = {"fast": "4 A100 a node, InfiniBand", "slow": "gigabit Ethernet"}
 ALGORITHMS = {"allreduce": ("All-Reduce", "#444444"), "exp": ("Exp", "#1f77b4"),
               "aer": ("AER", "#d62728")}
@@ -63,14 +71,14 @@ def panel(curves, title, left):
     return "\n".join(lines)
 
 
-def main():
-    run, output = sys.argv[1:]
+def draw(run):
+    """Writes the figure of a run's arms."""
     panels = []
     for place, (cluster, title) in enumerate(CLUSTERS.items()):
         curves = {name: losses(os.path.join(run, "%s_%s" % (cluster, name)))
                   for name in ALGORITHMS}
         panels.append(panel(curves, title, LEFT + place * (WIDTH + 70)))
-    with open(output, "w", encoding="utf-8") as file:
+    with open(FIGURE, "w", encoding="utf-8") as file:
         file.write('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" '
                    'font-family="sans-serif" font-size="12">\n'
                    '<rect width="100%%" height="100%%" fill="white"/>\n'
@@ -78,6 +86,17 @@ def main():
                    'training loss</text>\n%s\n</svg>\n'
                    % (LEFT + 2 * WIDTH + 90, TOP + HEIGHT + 48, TOP + HEIGHT / 2, TOP + HEIGHT / 2,
                       "\n".join(panels)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run_dir", help="where the runs are kept; else they are thrown away")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        run = options.run_dir or os.path.join(scratch, "run")
+        subprocess.run([os.path.join(ROOT, "starling"), "train", "--resume", "--config=" + CONFIG,
+                        "--run_dir=" + run], check=True)
+        draw(run)
 
 
 if __name__ == "__main__":
