@@ -20,7 +20,6 @@ constexpr int kSizes = 5;                 // each half of the next
 constexpr double kLongSeconds = 0.06;     // about what the largest message takes
 constexpr int64_t kMostBytes = 16 << 20;  // of it
 constexpr int64_t kFewestBytes = 4 << 10;
-constexpr int64_t kLatencyBytes = 64;    // of a message that takes hardly longer than the latency
 constexpr int64_t kMostInARow = 16;      // messages of one time
 constexpr double kSharesBothWays = 1.5;  // one way faster than both by this: half duplex
 
@@ -141,7 +140,6 @@ class NetworkMeasurement {
       largest *= 2;
     }
     MessageTimes times;
-    times.bytes.push_back(kLatencyBytes);
     for (int i = kSizes - 1; i >= 0; --i) times.bytes.push_back(largest >> i);
     for (int repetition = 0; repetition < kRepetitions; ++repetition) {
       times.seconds.emplace_back();

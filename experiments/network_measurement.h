@@ -11,10 +11,9 @@
 //   all pairs      all workers of two machines, sums      -> nic_gbps
 //   all workers    one sum                                -> hop_latency_us
 //
-// The largest message of a pattern takes about 60 ms, the others halves of it, but the smallest, of
-// 64 bytes, which shows the latency; a straight line through medians separates latency from rate
-// (cluster/message_times.h). Messages that are long compared with what a card may send at once (a
-// shaper's burst) show the rate that lasts.
+// The largest message of a pattern takes about 60 ms, the others halves of it; a straight line
+// through medians separates latency from rate (cluster/message_times.h). Messages that are long
+// compared with what a card may send at once (a shaper's burst) show what lasts.
 #ifndef EXPERIMENTS_NETWORK_MEASUREMENT_H_
 #define EXPERIMENTS_NETWORK_MEASUREMENT_H_
 
