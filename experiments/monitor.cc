@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "comm/simulation.h"
 #include "core/buffer.h"
 #include "core/clock.h"
 #include "core/status.h"
@@ -96,6 +97,7 @@ void Monitor::Attach(Communicator* comm) {
   if (simulated) {
     std::lock_guard<std::mutex> lock(mutex_);
     simulated_ = &comm->clock();
+    time_only_ = comm->simulation()->time_only();
     NoteTime();
   }
   if (!options_.timeline) return;
@@ -246,7 +248,9 @@ absl::Status Monitor::CompleteStep(int64_t step) {
   const double step_seconds = (window_.seconds + last_window_.seconds) / steps;
   const double alive = (window_.alive + last_window_.alive) / steps;
   constexpr int kWait = static_cast<int>(Phase::kWait);
-  progress_->Step({step + 1, plan_->steps, (window_.loss + last_window_.loss) / steps, window_.lr,
+  std::optional<double> shown_loss;
+  if (!time_only_) shown_loss = (window_.loss + last_window_.loss) / steps;
+  progress_->Step({step + 1, plan_->steps, shown_loss, window_.lr,
                    ExamplesPerStep(alive) / std::max(step_seconds, 1e-9), step_seconds * 1e3,
                    (window_.phases[kWait] + last_window_.phases[kWait]) / steps * 1e3,
                    consensus_distance_});
@@ -260,12 +264,14 @@ absl::Status Monitor::EmitWindow() {
   const double step_seconds = window_.seconds / window_.steps;
   const double alive = window_.alive / window_.steps;
   MetricRecord record = Record(complete_);
-  record.values = {
-      {"train/loss", window_.loss / window_.steps},
-      {"train/lr", window_.lr},
-      {"time/step_ms", step_seconds * 1e3},
-      {"time/samples_per_second", ExamplesPerStep(alive) / std::max(step_seconds, 1e-9)},
-      {"comm/bytes_sent_per_worker", static_cast<double>(BytesSent()) / plan_->config.workers()}};
+  if (!time_only_) {
+    record.values = {{"train/loss", window_.loss / window_.steps}, {"train/lr", window_.lr}};
+  }
+  record.values.insert(
+      record.values.end(),
+      {{"time/step_ms", step_seconds * 1e3},
+       {"time/samples_per_second", ExamplesPerStep(alive) / std::max(step_seconds, 1e-9)},
+       {"comm/bytes_sent_per_worker", static_cast<double>(BytesSent()) / plan_->config.workers()}});
   for (Phase phase :
        {Phase::kData, Phase::kForward, Phase::kBackward, Phase::kUpdate, Phase::kWait}) {
     record.values.emplace_back(absl::StrCat("time/", PhaseName(phase), "_ms"),
@@ -414,7 +420,7 @@ RunResult Monitor::Result() const {
   const auto size = static_cast<int64_t>(step_loss_.size());
   const int64_t last = std::min(size, plan_->steps_per_epoch);
   for (int64_t i = size - last; i < size; ++i) result.train_loss += step_loss_[i];
-  result.train_loss /= std::max<int64_t>(last, 1);
+  result.train_loss = time_only_ ? NAN : result.train_loss / std::max<int64_t>(last, 1);
   return result;
 }
 

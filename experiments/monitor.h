@@ -174,6 +174,7 @@ class Monitor {
   std::optional<RunStart> start_;
   double start_seconds_;
   Clock* simulated_ = nullptr;                    // while workers live in virtual time
+  bool time_only_ = false;                        // ... and compute nothing: there are no losses
   std::optional<double> sim_seconds_;             // when the last report came
   double earlier_sim_seconds_ = 0;                // of the parts that this run is resumed from
   std::vector<std::deque<StepReport>> reported_;  // by worker: steps from complete_ on

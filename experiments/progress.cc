@@ -10,10 +10,11 @@
 namespace starling {
 
 std::string StepText(const ProgressLine& line, bool with_bar) {
-  std::string text =
-      absl::StrFormat("%d/%d loss %.4f lr %.2g %.0f/s %.1f ms/step wait %.1f consensus %.2g",
-                      line.step, line.steps, line.loss, line.lr, line.samples_per_second,
-                      line.ms_per_step, line.wait_ms_per_step, line.consensus_distance);
+  std::string text = absl::StrFormat("%d/%d ", line.step, line.steps);
+  if (line.loss) absl::StrAppendFormat(&text, "loss %.4f lr %.2g ", *line.loss, line.lr);
+  absl::StrAppendFormat(&text, "%.0f/s %.1f ms/step wait %.1f", line.samples_per_second,
+                        line.ms_per_step, line.wait_ms_per_step);
+  if (line.loss) absl::StrAppendFormat(&text, " consensus %.2g", line.consensus_distance);
   // A live line that is too long for the terminal could not be overwritten.
   constexpr size_t kColumns = 79;
   if (text.size() > kColumns) text.resize(kColumns);

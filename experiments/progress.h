@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "data/dataset.h"
@@ -15,7 +16,8 @@ struct Evaluation;
 
 struct ProgressLine {
   int64_t step = 0, steps = 0;
-  double loss = 0, lr = 0, samples_per_second = 0, ms_per_step = 0;
+  std::optional<double> loss;  // absent where nothing is computed: shown is time alone
+  double lr = 0, samples_per_second = 0, ms_per_step = 0;
   double wait_ms_per_step = 0;  // waiting for others
   double consensus_distance = 0;
 };

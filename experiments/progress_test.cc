@@ -89,6 +89,12 @@ TEST(StepTextTest, FitsTheTerminalWhateverTheNumbers) {
   EXPECT_THAT(StepText(nan, false), HasSubstr("loss nan"));
 }
 
+TEST(StepTextTest, ShowsTimeAloneWhereThereIsNoLoss) {
+  ProgressLine line = Line(7, 20);
+  line.loss.reset();
+  EXPECT_EQ(StepText(line, false), "7/20 12345/s 20.5 ms/step wait 1.5");
+}
+
 TEST(EvaluationTextTest, ShowsTheAveragedModelAndTheSpread) {
   EXPECT_EQ(EvaluationText(40, Split::kTest, WithClasses(), 0.0125),
             "test at step 40: averaged model 0.9125 (loss 0.25),\n"

@@ -146,6 +146,7 @@ class SimTest(unittest.TestCase):
             self.assertEqual(times[0][name], times[1][name], name)
         self.assertIsNotNone(times[0]["eval_loss"])
         self.assertIsNone(times[1]["eval_loss"])
+        self.assertIsNone(times[1]["train_loss"])
 
     def test_micro_batches_take_the_time_of_one_batch(self):
         config = CONFIG.replace("local_batch_size: 1", "local_batch_size: 4")
