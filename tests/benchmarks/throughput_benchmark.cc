@@ -149,8 +149,8 @@ Turn TakeTurn(const Plan& plan, const TimedData& data) {
   const uint64_t seed = plan.config.seed();
   auto parts = MakeWorkerParts(plan, 0, &WallClock());
   CHECK_OK(parts);
-  auto bare = BareLoop::Create(std::move(parts->model),
-                               StreamKey(seed, Purpose::kInitialization, 0, 0));
+  auto bare =
+      BareLoop::Create(std::move(parts->model), StreamKey(seed, Purpose::kInitialization, 0, 0));
   CHECK_OK(bare);
   Batch batch;
   for (size_t step = 0; step < asked.size(); ++step) {
@@ -184,7 +184,8 @@ void Run(const Experiment& config) {
       << compared.engine_loss;
   std::vector<double> engine_ms, bare_ms, ratios;
   std::printf("%s, batch %ld\n\n%10s %10s %8s\n", config.model().name().c_str(),
-              static_cast<long>(config.train().local_batch_size()), "engine ms", "bare ms", "ratio");
+              static_cast<long>(config.train().local_batch_size()), "engine ms", "bare ms",
+              "ratio");
   for (const Turn& turn : TakeTurns(config, FLAGS_repetitions, FLAGS_steps)) {
     engine_ms.push_back(Milliseconds(turn.engine_begins));
     bare_ms.push_back(Milliseconds(turn.bare_begins));

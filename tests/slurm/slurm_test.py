@@ -84,7 +84,9 @@ class Slurm(unittest.TestCase):
 
     def test_a_stopped_job_is_queued_again_and_goes_on(self):
         directory = starling.scratch()
-        config = starling.write(starling.QUADRATIC.replace("max_steps: 20", "max_steps: 20000"))
+        # Steps enough that the signal, which takes seconds on a busy machine, comes before the last.
+        steps = 60000
+        config = starling.write(starling.QUADRATIC.replace("max_steps: 20", "max_steps: %d" % steps))
         result = with_slurm(
             "sh", "-c", """
             sbatch --nodes=1 --ntasks-per-node=4 --output=log "$0" "$1"
@@ -100,7 +102,7 @@ class Slurm(unittest.TestCase):
         summary = starling.summary(os.path.join(directory, "runs/1"))
         self.assertEqual(summary["status"], "done")
         threads = starling.trained_summary(starling.QUADRATIC, "--set", "workers_per_node=4",
-                                           "--set", "train.max_steps=20000")
+                                           "--set", "train.max_steps=%d" % steps)
         self.assertEqual(summary["state_digest"], threads["state_digest"])
 
 
