@@ -1,11 +1,12 @@
 #!/bin/bash
-# Builds and runs the README's example plug-in in a workspace of a user's own, which refers to this
-# checkout with local_repository. Needs a Bazel of its own, so .ci/run calls it; it is no Bazel test.
+# Builds the README's example plug-in in a workspace of a user's own, which refers to this checkout
+# with local_repository, and resolves its experiment there; with --train, builds and runs that too,
+# for which most of Starling is compiled again under its other name. Needs a Bazel of its own, so
+# .ci/run calls it; it is no Bazel test.
 set -eu
 
 starling=$(cd -- "$(dirname -- "$0")/.." && pwd)
 scratch=$(mktemp -d)
-trap 'rm -rf -- "$scratch"' EXIT
 workspace=$scratch/research
 mkdir -p "$workspace/docs/example"
 cp -r -- "$starling/docs/example/late_gossip" "$workspace/docs/example/"
@@ -21,9 +22,13 @@ END
 echo "import $starling/third_party/bazel/flags.bazelrc" > "$workspace/.bazelrc"
 
 cd -- "$workspace"
-"$starling/bazelw" --output_base="$scratch/output" run --noshow_progress \
-  //docs/example/late_gossip:experiment -- --run_dir="$scratch/run"
-"$starling/bazelw" --output_base="$scratch/output" shutdown
+bazel() { "$starling/bazelw" --output_base="$scratch/output" "$@"; }
 # Bazel makes its outputs read-only, also for the trap.
-chmod -R u+w "$scratch/output"
-grep -q '"status": "done"' "$scratch/run/summary.json"
+trap 'bazel shutdown; chmod -R u+w "$scratch/output"; rm -rf -- "$scratch"' EXIT
+if [ "${1:-}" = --train ]; then
+  bazel run --noshow_progress //docs/example/late_gossip:experiment -- --run_dir="$scratch/run"
+  grep -q '"status": "done"' "$scratch/run/summary.json"
+else
+  bazel build --noshow_progress //docs/example/late_gossip
+  bazel build --noshow_progress --nobuild //docs/example/late_gossip:experiment
+fi
