@@ -38,16 +38,6 @@ train { local_batch_size: 2 max_steps: %d consensus_every_steps: 0 eval_every_st
         evaluate_each_worker: false }
 """ % STEPS_OF_NUMBERS
 
-# 63.15 M parameters (F32) in 7 buckets.
-PROFILE = """
-fixed_ms: 100
-forward_share: 0.33
-bucket { mb: 26.3 backward_share: 0.15 } bucket { mb: 26.3 backward_share: 0.15 }
-bucket { mb: 26.3 backward_share: 0.15 } bucket { mb: 26.3 backward_share: 0.15 }
-bucket { mb: 26.3 backward_share: 0.13 } bucket { mb: 26.3 backward_share: 0.13 }
-bucket { mb: 94.8 backward_share: 0.14 }
-"""
-
 
 class SimScaleProof(unittest.TestCase):
     def trains(self, config, binary, workers, steps):
@@ -69,7 +59,8 @@ class SimScaleProof(unittest.TestCase):
         self.assertLess(seconds, MOST_SECONDS)
 
     def test_time_alone(self):
-        config = TIME_ONLY.replace("PROFILE", starling.write(PROFILE, "profile.textproto"))
+        profile = starling.write(starling.TRANSFORMER_PROFILE, "profile.textproto")
+        config = TIME_ONLY.replace("PROFILE", profile)
         self.trains(config, starling.LIGHT_BINARY, 1024, STEPS_OF_TIME)
 
     def test_numbers_too(self):

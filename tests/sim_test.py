@@ -8,15 +8,7 @@ import unittest
 
 import starling
 
-# Transformer base as 7 buckets (63.15 M parameters, F32), 100 ms of computing.
-PROFILE = """
-fixed_ms: 100
-forward_share: 0.33
-bucket { mb: 26.3 backward_share: 0.15 } bucket { mb: 26.3 backward_share: 0.15 }
-bucket { mb: 26.3 backward_share: 0.15 } bucket { mb: 26.3 backward_share: 0.15 }
-bucket { mb: 26.3 backward_share: 0.13 } bucket { mb: 26.3 backward_share: 0.13 }
-bucket { mb: 94.8 backward_share: 0.14 }
-"""
+PROFILE = starling.TRANSFORMER_PROFILE
 
 CONFIG = """
 name: "timed"

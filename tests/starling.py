@@ -39,6 +39,16 @@ dataset { name: "no_data" }
 train { local_batch_size: 1 max_steps: 20 dtype: F64 }
 """
 
+# Transformer base as 7 buckets (63.15 M parameters, F32), 100 ms of computing.
+TRANSFORMER_PROFILE = """
+fixed_ms: 100
+forward_share: 0.33
+bucket { mb: 26.3 backward_share: 0.15 } bucket { mb: 26.3 backward_share: 0.15 }
+bucket { mb: 26.3 backward_share: 0.15 } bucket { mb: 26.3 backward_share: 0.15 }
+bucket { mb: 26.3 backward_share: 0.13 } bucket { mb: 26.3 backward_share: 0.13 }
+bucket { mb: 94.8 backward_share: 0.14 }
+"""
+
 
 class Result:
     def __init__(self, completed):
