@@ -31,6 +31,16 @@ std::string TextLocations::Find(absl::string_view path) const {
   }
 }
 
+TextLocations TextLocations::Below(absl::string_view path) const {
+  TextLocations below;
+  below.Record("", Find(path));
+  const std::string prefix = absl::StrCat(path, ".");
+  for (const auto& [whole, origin] : origins_) {
+    if (absl::StartsWith(whole, prefix)) below.Record(whole.substr(prefix.size()), origin);
+  }
+  return below;
+}
+
 absl::Status ProblemsStatus(const std::vector<Problem>& problems, const TextLocations& locations) {
   if (problems.empty()) return absl::OkStatus();
   std::vector<std::string> lines;

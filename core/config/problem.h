@@ -28,6 +28,9 @@ class TextLocations {
   // The origin of `path` or of the nearest enclosing path that has one; may be empty.
   std::string Find(absl::string_view path) const;
 
+  // The origins of what lies in the message at `path`, by their paths there.
+  TextLocations Below(absl::string_view path) const;
+
  private:
   std::map<std::string, std::string> origins_;
 };

@@ -32,6 +32,17 @@ TEST(TextLocationsTest, ALaterOriginReplacesAllBeneath) {
   EXPECT_EQ(locations.Find("option"), "g");
 }
 
+TEST(TextLocationsTest, BelowIsTheMessageAlone) {
+  TextLocations locations;
+  locations.Record("base", "f:2:1");
+  locations.Record("base.train.epochs", "f:3:1");
+  locations.Record("basement", "f:9:1");
+  const TextLocations below = locations.Below("base");
+  EXPECT_EQ(below.Find("train.epochs"), "f:3:1");
+  EXPECT_EQ(below.Find("train.max_steps"), "f:2:1");
+  EXPECT_EQ(below.Find("ment"), "f:2:1");
+}
+
 TEST(ProblemsStatusTest, HasALineForEachProblemWithItsOrigin) {
   TextLocations locations;
   locations.Record("epochs", "f:1:2");

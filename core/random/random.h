@@ -30,6 +30,7 @@ enum class Purpose : uint32_t {
   kCompression = 8,
   kTest = 9,
   kCompute = 10,  // how long a simulated worker computes
+  kSweep = 11,    // which values a random search tries
 };
 
 // Returns four 32-bit words: Philox4x32-10 of `counter` under `key`.
