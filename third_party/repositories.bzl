@@ -28,6 +28,13 @@ def starling_repositories():
         package = "libbenchmark-dev",
     )
     debian_library(
+        name = "debian_boost",
+        # All of Boost are 14,000 files to look after in every compilation that can see it. What
+        # Boost.Math includes of the rest is found in the compiler's own search path.
+        headers = ["boost/math", "boost/version.hpp"],
+        package = "libboost-dev",
+    )
+    debian_library(
         name = "debian_gflags",
         headers = ["gflags"],
         libraries = ["libgflags.so"],

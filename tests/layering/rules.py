@@ -30,6 +30,7 @@ TORCH = ("torch/", "ATen/", "c10/", "caffe2/")
 LIBRARIES = {
     "ATen/": "//third_party/torch",
     "benchmark/": "//third_party/benchmark",
+    "boost/": "//third_party/boost",
     "c10/": "//third_party/torch",
     "gflags/": "//third_party/gflags",
     "glog/": "//third_party/glog",
