@@ -1,12 +1,17 @@
 #include "experiments/batches.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "core/config/text.h"
+#include "core/registry.h"
+#include "core/status.h"
 #include "data/token_sampler.h"
 
 namespace starling {
@@ -45,6 +50,21 @@ void CheckTokenBatches(const Train& train, std::vector<Problem>* problems) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::shared_ptr<const Dataset>> SharedDataset(const Experiment& config) {
+  static std::mutex mutex;
+  static auto* const made = new std::map<std::string, std::weak_ptr<const Dataset>>;
+  const std::string key =
+      absl::StrCat(PrintText(config.dataset()), config.seed(), " ", config.workers());
+  std::lock_guard<std::mutex> lock(mutex);
+  std::weak_ptr<const Dataset>& known = (*made)[key];
+  if (std::shared_ptr<const Dataset> dataset = known.lock()) return dataset;
+  ASSIGN_OR_RETURN(
+      std::shared_ptr<const Dataset> dataset,
+      Registry<Dataset>::Global().Create(config.dataset(), {config.seed(), config.workers()}));
+  known = dataset;
+  return dataset;
+}
 
 void CheckBatches(const Experiment& config, std::vector<Problem>* problems) {
   const Train& train = config.train();

@@ -18,6 +18,7 @@
 #include "experiments/fit_command.h"
 #include "experiments/inspect_commands.h"
 #include "experiments/predict_command.h"
+#include "experiments/sweep/sweep_command.h"
 #include "experiments/train_command.h"
 #include "experiments/verify_command.h"
 #include "gflags/gflags.h"
@@ -70,6 +71,7 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
   const std::vector<Command> commands = {
       {&TrainVerb(),
        [&](const Arguments& arguments) { return TrainCommand(arguments, built_in, line); }},
+      {&SweepVerb(), [&](const Arguments& arguments) { return SweepCommand(arguments, built_in); }},
       {&VerifyVerb(),
        [&](const Arguments& arguments) { return VerifyCommand(arguments, built_in); }},
       {&PredictVerb(),
@@ -92,7 +94,7 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
     const bool asked = !args.empty() && (args[0] == "--help" || args[0] == "-h");
     return Usage(asked ? stdout : stderr, commands);
   }
-  std::string name = "train";
+  std::string name = built_in.is_sweep ? "sweep" : "train";
   if (!bare) {
     name = args[0];
     rest.erase(rest.begin());

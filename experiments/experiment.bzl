@@ -1,4 +1,4 @@
-"""starling_experiment: a runnable binary that links just the plug-ins it needs.
+"""starling_experiment and starling_sweep: runnable binaries that link just the plug-ins they need.
 
     load("//experiments:experiment.bzl", "starling_experiment")   # elsewhere: @starling//experiments:...
 
@@ -9,12 +9,14 @@
     )
 
 `bazel run :my_experiment` trains the config; `bazel run :my_experiment -- --set train.epochs=1` a
-variant of it; every verb of `starling` works too.
+variant of it; every verb of `starling` works too. starling_sweep takes the definition of a sweep
+instead, which `bazel run` runs.
 """
 
 load("//comm:plugins.bzl", "BACKEND_PLUGINS")
 load("//core/run:plugins.bzl", "METRIC_SINK_PLUGINS")
 load("//data:plugins.bzl", "DATASET_PLUGINS", "PARTITION_PLUGINS")
+load("//experiments/sweep:plugins.bzl", "LAUNCHER_PLUGINS")
 load("//models:plugins.bzl", "MODEL_PLUGINS")
 load("//optim:plugins.bzl", "ALGORITHM_PLUGINS", "OPTIMIZER_PLUGINS", "SCHEDULE_PLUGINS")
 load("//topology:plugins.bzl", "TOPOLOGY_PLUGINS")
@@ -28,6 +30,7 @@ DEFAULT_PLUGINS = [_starling(label) for label in (
     ALGORITHM_PLUGINS +
     BACKEND_PLUGINS +
     DATASET_PLUGINS +
+    LAUNCHER_PLUGINS +
     METRIC_SINK_PLUGINS +
     MODEL_PLUGINS +
     OPTIMIZER_PLUGINS +
@@ -35,6 +38,17 @@ DEFAULT_PLUGINS = [_starling(label) for label in (
     SCHEDULE_PLUGINS +
     TOPOLOGY_PLUGINS
 )]
+
+def starling_sweep(name, config, plugins = DEFAULT_PLUGINS, **kwargs):
+    """Makes the binary `name`, which runs a sweep when started without a verb.
+
+    Args:
+      name: of the target.
+      config: a .textproto with the sweep; its base stands in it (`base`, not `base_file`).
+      plugins: as for starling_experiment.
+      **kwargs: passed on to cc_binary.
+    """
+    _starling_binary(name, plugins, config, True, kwargs)
 
 def starling_experiment(name, plugins = DEFAULT_PLUGINS, config = None, **kwargs):
     """Makes the binary `name`.
@@ -46,6 +60,9 @@ def starling_experiment(name, plugins = DEFAULT_PLUGINS, config = None, **kwargs
         a verb. Without one the binary needs a verb, as `starling train --config=FILE`.
       **kwargs: passed on to cc_binary.
     """
+    _starling_binary(name, plugins, config, False, kwargs)
+
+def _starling_binary(name, plugins, config, is_sweep, kwargs):
     file = config or ""
     contents = "cat $(SRCS);" if config else "true;"
     native.genrule(
@@ -58,7 +75,7 @@ def starling_experiment(name, plugins = DEFAULT_PLUGINS, config = None, **kwargs
             "echo 'namespace starling {';",
             "printf 'BuiltInConfig GetBuiltInConfig() { return {\"%s\", R\"STARLING(';" % file,
             contents,
-            "echo ')STARLING\"}; }';",
+            "echo ')STARLING\", %s}; }';" % ("true" if is_sweep else "false"),
             "echo '}  // namespace starling';",
             "} > $@",
         ]),

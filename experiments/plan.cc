@@ -310,8 +310,7 @@ absl::StatusOr<std::unique_ptr<Plan>> MakePlan(const Experiment& config,
     RETURN_IF_ERROR(ProblemsStatus(problems, locations));
   }
   ASSIGN_OR_RETURN(plan->eras, In(locations, "faults")(MakeEras(config, plan->topology.get())));
-  ASSIGN_OR_RETURN(plan->dataset, In(locations, "dataset")(Registry<Dataset>::Global().Create(
-                                      config.dataset(), {config.seed(), workers})));
+  ASSIGN_OR_RETURN(plan->dataset, In(locations, "dataset")(SharedDataset(config)));
   Partition::Context owners;
   owners.workers = workers;
   owners.seed = config.seed();

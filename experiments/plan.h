@@ -43,7 +43,7 @@ struct Plan {
 
   std::unique_ptr<Topology> topology;  // null if the algorithm takes none
   std::vector<Era> eras;               // who takes part when
-  std::unique_ptr<Dataset> dataset;
+  std::shared_ptr<const Dataset> dataset;
   std::unique_ptr<Schedule> schedule;
   Assignment assignment;
   std::vector<int32_t> costs;  // of the training examples, in tokens; empty: batches by examples

@@ -60,7 +60,7 @@ absl::Status FollowLauncher(const Arguments& arguments, Job* base) {
 absl::StatusOr<Job> LoadBase(const Arguments& arguments, const BuiltInConfig& built_in) {
   Job base;
   if (FLAGS_config.empty()) {
-    if (built_in.text.empty()) {
+    if (built_in.text.empty() || built_in.is_sweep) {
       return absl::InvalidArgumentError(
           "--config=FILE is missing; experiments/configs has examples");
     }

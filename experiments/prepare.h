@@ -18,10 +18,12 @@
 
 namespace starling {
 
-// A config that is part of the binary (targets made by starling_experiment); empty text: none.
+// A config that is part of the binary (targets made by starling_experiment and starling_sweep);
+// empty text: none.
 struct BuiltInConfig {
   std::string file;
   std::string text;
+  bool is_sweep = false;  // else an experiment
 };
 
 // One run to make: an arm, or the whole experiment.

@@ -7,87 +7,30 @@
 #include "core/run/run_directory.h"
 #include "core/status.h"
 #include "experiments/checkpoint.h"
-#include "google/protobuf/descriptor.h"
-#include "google/protobuf/text_format.h"
+#include "experiments/identity.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace starling {
 namespace {
 
-using ::google::protobuf::Message;
-using ::google::protobuf::TextFormat;
 using ::google::protobuf::util::MessageDifferencer;
-
-// Keeps the first difference, in words.
-class FirstDifference final : public MessageDifferencer::Reporter {
- public:
-  using Path = std::vector<MessageDifferencer::SpecificField>;
-
-  void ReportAdded(const Message&, const Message& now, const Path& path) override {
-    Set(path, "absent", Value(now, path.back(), path.back().new_index));
-  }
-  void ReportDeleted(const Message& before, const Message&, const Path& path) override {
-    Set(path, Value(before, path.back(), path.back().index), "absent");
-  }
-  void ReportModified(const Message& before, const Message& now, const Path& path) override {
-    Set(path, Value(before, path.back(), path.back().index),
-        Value(now, path.back(), path.back().new_index));
-  }
-
-  const std::string& text() const { return text_; }
-
- private:
-  static std::string Value(const Message& message, const MessageDifferencer::SpecificField& field,
-                           int index) {
-    if (field.field == nullptr) return "?";
-    std::string text;
-    TextFormat::Printer printer;
-    printer.SetSingleLineMode(true);
-    printer.PrintFieldValueToString(message, field.field, field.field->is_repeated() ? index : -1,
-                                    &text);
-    return text;
-  }
-
-  void Set(const Path& path, const std::string& before, const std::string& now) {
-    if (!text_.empty()) return;
-    for (const auto& step : path) {
-      if (step.field == nullptr) continue;
-      absl::StrAppend(&text_, text_.empty() ? "" : ".", step.field->name());
-      if (step.field->is_repeated()) absl::StrAppend(&text_, "[", step.index, "]");
-    }
-    absl::StrAppend(&text_, " was ", before, " and is ", now, " now");
-  }
-
-  std::string text_;
-};
 
 // Leaves what decides on the bits of a step.
 void ClearWhatMayDiffer(Experiment* config) {
-  config->clear_name();
-  config->clear_backend();
-  config->clear_metric_sink();
-  config->clear_checkpoint();
-  config->mutable_mixing()->clear_overlap();
-  config->mutable_mixing()->clear_timeout_seconds();
+  ClearHow(config);
   Train* train = config->mutable_train();
   train->clear_epochs();
   train->clear_max_steps();
   train->clear_max_seconds();
-  train->clear_log_every_steps();
   train->clear_eval_every_steps();
-  train->clear_consensus_every_steps();
-  const bool clips_buckets = train->grad_clip_norm() > 0 && train->grad_clip_per() == Train::BUCKET;
-  if (!clips_buckets) train->clear_bucket_mb();
 }
 
 // The first difference that matters; empty: none.
 std::string Difference(Experiment before, Experiment now) {
   ClearWhatMayDiffer(&before);
   ClearWhatMayDiffer(&now);
-  MessageDifferencer differencer;
-  FirstDifference first;
-  differencer.ReportDifferencesTo(&first);
-  return differencer.Compare(before, now) ? "" : first.text();
+  const std::vector<std::string> all = Differences(before, now);
+  return all.empty() ? "" : all[0];
 }
 
 // The config of a checkpoint, with defaults of fields that are newer than it.

@@ -29,11 +29,11 @@
 DEFINE_string(run_dir, "",
               "the run's directory; train makes it, default: runs/<name>/<date>-<hash>");
 DEFINE_string(resume, "",
-              "go on from the latest checkpoint in --run_dir, or from that of a run or checkpoint "
-              "directory");
+              "go on where it stopped: a run from the latest checkpoint in --run_dir, or from that "
+              "of a run or checkpoint directory; a sweep with its interrupted runs");
 DECLARE_int32(cores);
 DEFINE_bool(timeline, false, "write trace.json, for chrome://tracing and ui.perfetto.dev");
-DEFINE_bool(dry_run, false, "print the resolved config and the plan, train nothing");
+DEFINE_bool(dry_run, false, "print what would run, resolved and checked; train nothing");
 
 namespace starling {
 namespace {

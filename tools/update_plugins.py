@@ -18,6 +18,7 @@ LISTS = {
     "//core/run:metrics": ("core/run", "METRIC_SINK_PLUGINS"),
     "//data:dataset": ("data", "DATASET_PLUGINS"),
     "//data:partition": ("data", "PARTITION_PLUGINS"),
+    "//experiments/sweep:launcher": ("experiments/sweep", "LAUNCHER_PLUGINS"),
     "//models:model": ("models", "MODEL_PLUGINS"),
     "//optim:algorithm": ("optim", "ALGORITHM_PLUGINS"),
     "//optim:optimizer": ("optim", "OPTIMIZER_PLUGINS"),
@@ -52,7 +53,7 @@ def render(root):
         folders.setdefault(folder, {})[name] = []
     for label, interface in find_plugins(root):
         # Examples and tests of users' plug-ins are no part of the binary.
-        if label.startswith(("//docs", "//experiments", "//tests")):
+        if label.startswith(("//docs", "//tests")):
             continue
         if interface not in LISTS:
             raise SystemExit("%s implements %s, which has no list in %s" % (label, interface, __file__))

@@ -59,7 +59,7 @@ class TimedData final : public Dataset {
     uint64_t stream;
   };
 
-  explicit TimedData(std::unique_ptr<Dataset> data) : data_(std::move(data)) {}
+  explicit TimedData(std::shared_ptr<const Dataset> data) : data_(std::move(data)) {}
 
   const DataSpec& spec() const override { return data_->spec(); }
   int64_t size(Split split) const override {
@@ -83,7 +83,7 @@ class TimedData final : public Dataset {
   std::vector<Asked> TakeAsked() const { return std::exchange(asked_, {}); }
 
  private:
-  const std::unique_ptr<Dataset> data_;
+  const std::shared_ptr<const Dataset> data_;
   mutable std::vector<Asked> asked_;
 };
 
