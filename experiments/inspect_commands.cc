@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@
 #include "experiments/columns.h"
 #include "experiments/experiment.pb.h"
 #include "experiments/launch.h"
+#include "experiments/sweep/sweep.pb.h"
 #include "gflags/gflags.h"
 #include "models/versions.h"
 #include "topology/describe.h"
@@ -183,24 +185,30 @@ int ListCommand(const Arguments& arguments) {
 
 const Verb& DescribeVerb() {
   static const Verb* verb = new Verb{"describe",
-                                     "describe KIND NAME | experiment [flags]",
+                                     "describe KIND NAME | experiment | sweep [flags]",
                                      "print what a plug-in is and takes; draw a topology",
                                      {"workers", "workers_per_node", "model_mb", "json", "set"}};
   return *verb;
 }
 
 int DescribeCommand(const Arguments& arguments) {
-  if (arguments.words.size() == 1 && arguments.words[0] == "experiment") {
-    for (const auto* message :
-         {Experiment::descriptor(), Train::descriptor(), Mixing::descriptor(), Arm::descriptor()}) {
-      PrintFields(*message);
-    }
+  using Descriptors = std::vector<const google::protobuf::Descriptor*>;
+  const std::map<std::string, Descriptors> definitions = {
+      {"experiment",
+       {Experiment::descriptor(), Train::descriptor(), Mixing::descriptor(), Arm::descriptor()}},
+      {"sweep",
+       {Sweep::descriptor(), Axis::descriptor(), SweepArm::descriptor(), Exclusion::descriptor(),
+        EarlyStopping::descriptor()}}};
+  const auto definition =
+      definitions.find(arguments.words.size() == 1 ? arguments.words[0] : std::string());
+  if (definition != definitions.end()) {
+    for (const auto* message : definition->second) PrintFields(*message);
     return 0;
   }
   if (arguments.words.size() != 2) {
-    return Complain(
-        absl::StrCat("usage: starling describe KIND NAME, or starling describe experiment; kinds: ",
-                     KindsText()));
+    return Complain(absl::StrCat(
+        "usage: starling describe KIND NAME, or describe experiment, or describe sweep; kinds: ",
+        KindsText()));
   }
   const std::string& kind = arguments.words[0];
   if (!IsKind(kind)) return Complain(absl::StrCat("no kind \"", kind, "\"; kinds: ", KindsText()));

@@ -1,5 +1,7 @@
 """The Slurm script of docs/clusters.md, submitted to a real Slurm."""
 
+import csv
+import glob
 import os
 import signal
 import subprocess
@@ -104,6 +106,45 @@ class Slurm(unittest.TestCase):
         threads = starling.trained_summary(starling.QUADRATIC, "--set", "workers_per_node=4",
                                            "--set", "train.max_steps=%d" % steps)
         self.assertEqual(summary["state_digest"], threads["state_digest"])
+
+    def sweep(self, body, script, **kwargs):
+        """Runs `script` where a sweep of the bowl is $0 and the binary $1; returns rows of runs.csv."""
+        directory = starling.scratch()
+        config = starling.write("base {%s}\n%s" % (
+            starling.QUADRATIC.replace("max_steps: 20", "max_steps: %d" % kwargs.get("steps", 20)),
+            body))
+        result = with_slurm("sh", "-c", script, config, starling.LIGHT_BINARY, cwd=directory)
+        logs = ""
+        for path in glob.glob(os.path.join(directory, "sweep/slurm/*.log")):
+            with open(path, encoding="utf-8") as file:
+                logs += file.read()
+        self.assertEqual(result.returncode, 0, result.stderr + logs)
+        with open(os.path.join(directory, "sweep/runs.csv"), encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file)), logs
+
+    def test_a_sweep_as_a_job_array_has_the_results_of_one_here(self):
+        rows, _ = self.sweep(
+            """seeds: 3 axis { path: "topology.name" values: "ring" values: "complete" }
+            launcher { name: "slurm" config { jobs: 2 cpus_per_node: 2 setup: "export SET_UP=1" } }""",
+            'exec "$1" sweep --config="$0" --sweep_dir=sweep --jobs=2')
+        self.assertEqual([row["status"] for row in rows], ["done"] * 6)
+        alone = starling.trained_summary(
+            starling.QUADRATIC, "--set", "seed=2", "--set", "topology.name=complete")
+        self.assertEqual(rows[4]["state_digest"], alone["state_digest"])
+
+    def test_a_preempted_sweep_is_queued_again_and_goes_on(self):
+        steps = 60000
+        rows, logs = self.sweep(
+            'launcher { name: "slurm" config { cpus_per_node: 1 } }', """
+            "$1" sweep --config="$0" --sweep_dir=sweep &
+            until ls sweep/runs/*/metrics.jsonl 2> /dev/null; do sleep 0.05; done
+            scancel --batch --signal=USR1 1
+            until scontrol show job 1 | grep -q Restarts=1; do sleep 0.05; done
+            wait $!""", steps=steps)
+        self.assertIn("stopping: runs finish their step", logs)
+        self.assertEqual([row["status"] for row in rows], ["done"])
+        alone = starling.trained_summary(starling.QUADRATIC, "--set", "train.max_steps=%d" % steps)
+        self.assertEqual(rows[0]["state_digest"], alone["state_digest"])
 
 
 if __name__ == "__main__":
