@@ -63,24 +63,27 @@ absl::Status PrefixVisitor::VisitBytes(absl::string_view name, std::string* stat
 
 absl::Status DigestVisitor::Visit(absl::string_view name, Buffer state) {
   if (state.count != layout_->size) {
-    entries_[std::string(name)] = HashOf(state.data, state.bytes());
+    entries_.emplace_back(name, HashOf(state.data, state.bytes()));
     return absl::OkStatus();
   }
   for (const TensorInfo& tensor : layout_->tensors) {
     const Buffer values = state.Slice(tensor.offset, tensor.count);
-    entries_[absl::StrCat(name, "/", tensor.name)] = HashOf(values.data, values.bytes());
+    entries_.emplace_back(absl::StrCat(name, "/", tensor.name),
+                          HashOf(values.data, values.bytes()));
   }
   return absl::OkStatus();
 }
 
 absl::Status DigestVisitor::VisitBytes(absl::string_view name, std::string* state) {
-  entries_[std::string(name)] = HashOf(state->data(), static_cast<int64_t>(state->size()));
+  entries_.emplace_back(name, HashOf(state->data(), static_cast<int64_t>(state->size())));
   return absl::OkStatus();
 }
 
 uint64_t DigestVisitor::digest() const {
+  auto entries = entries_;
+  std::sort(entries.begin(), entries.end());
   Hash hash;
-  for (const auto& [name, digest] : entries_) {
+  for (const auto& [name, digest] : entries) {
     hash.AddBytes(name.data(), static_cast<int64_t>(name.size()));
     hash.Add(digest);
   }

@@ -6,8 +6,8 @@
 
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -84,9 +84,13 @@ class DigestVisitor final : public StateVisitor {
 
   uint64_t digest() const;
 
+  // The digest of each "<name>/<tensor>", or <name> that is not in parameter layout, in the order
+  // of visits.
+  const std::vector<std::pair<std::string, uint64_t>>& entries() const { return entries_; }
+
  private:
   const Layout* layout_;
-  std::map<std::string, uint64_t> entries_;  // by name (+ tensor)
+  std::vector<std::pair<std::string, uint64_t>> entries_;
 };
 
 // Returns a digest of bytes that are no state, such as files.

@@ -98,6 +98,7 @@ absl::StatusOr<RunResult> Train(const Job& job, const std::string& path,
   options.command_line = command_line;
   options.commit = BuildCommit();
   options.dirty = BuildIsDirty();
+  options.patch = BuildPatch();
   options.progress = &progress;
   options.failed = [](const absl::Status& reason) { Complain(reason); };
   return RunTraining(*job.plan, backend.get(), directory, options);

@@ -8,8 +8,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/config/nearest.h"
-#include "core/cpu_level.h"
-#include "core/ops/cpu.h"
 #include "core/run/build_stamp.h"
 #include "experiments/advise_command.h"
 #include "experiments/calibrate_command.h"
@@ -18,6 +16,7 @@
 #include "experiments/fit_command.h"
 #include "experiments/inspect_commands.h"
 #include "experiments/predict_command.h"
+#include "experiments/replay/replay_command.h"
 #include "experiments/sweep/sweep_command.h"
 #include "experiments/train_command.h"
 #include "experiments/verify_command.h"
@@ -55,14 +54,6 @@ int Version() {
   return 0;
 }
 
-// Fixes the vector level of this process, by executing it again where that is needed.
-absl::Status FixLevels(char** argv) {
-  absl::Status status = FixCpuLevel(FLAGS_cpu, argv);
-  if (!status.ok()) return status;
-  if (CpuLevel() == "avx2") return ops::SetCpuLevel(ops::CpuLevel::kAvx2);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_in, char** argv) {
@@ -84,6 +75,8 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
        [&](const Arguments& arguments) { return CompareCommand(arguments, built_in, line); }},
       {&FitVerb(), FitCommand},
       {&ExportVerb(), ExportCommand},
+      {&ReplayVerb(),
+       [&](const Arguments& arguments) { return ReplayCommand(arguments, line, argv); }},
       {&ListVerb(), ListCommand},
       {&DescribeVerb(), DescribeCommand},
       {&DoctorVerb(), DoctorCommand}};
@@ -114,7 +107,7 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
     // Executing the program again costs another start, so only verbs that compute do it.
     const auto& flags = command.verb->flags;
     if (std::find(flags.begin(), flags.end(), "cpu") != flags.end()) {
-      const absl::Status fixed = FixLevels(argv);
+      const absl::Status fixed = FixLevels(FLAGS_cpu, argv);
       if (!fixed.ok()) return Complain(fixed.message());
     }
     return command.run(*arguments);

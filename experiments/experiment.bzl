@@ -88,6 +88,7 @@ def _starling_binary(name, plugins, config, is_sweep, kwargs):
     )
     native.cc_binary(
         name = name,
+        stamp = 1,  # for a run's record
         deps = [
             ":" + name + "_config",
             _starling("//experiments:main"),

@@ -24,6 +24,7 @@ constexpr absl::string_view kHowPaths[] = {"name",
                                            "mixing.timeout_seconds",
                                            "train.log_every_steps",
                                            "train.consensus_every_steps",
+                                           "train.digest_every_steps",
                                            kBucketPath};
 
 void Clear(absl::string_view path, Message* message) {
@@ -39,7 +40,7 @@ void Clear(absl::string_view path, Message* message) {
   }
 }
 
-class Lines final : public MessageDifferencer::Reporter {
+class Collector final : public MessageDifferencer::Reporter {
  public:
   using Path = std::vector<MessageDifferencer::SpecificField>;
 
@@ -57,7 +58,7 @@ class Lines final : public MessageDifferencer::Reporter {
         Value(now, path.back(), path.back().new_index));
   }
 
-  std::vector<std::string> lines;
+  std::vector<ConfigDifference> found;
 
  private:
   static std::string Value(const Message& message, const MessageDifferencer::SpecificField& field,
@@ -73,14 +74,14 @@ class Lines final : public MessageDifferencer::Reporter {
   }
 
   void Add(const Path& path, const std::string& before, const std::string& now) {
-    std::string line;
+    std::string at;
     for (const auto& step : path) {
       if (step.field == nullptr) continue;
-      absl::StrAppend(&line, line.empty() ? "" : ".", step.field->name());
+      absl::StrAppend(&at, at.empty() ? "" : ".", step.field->name());
       if (!step.field->is_repeated()) continue;
-      absl::StrAppend(&line, "[", step.index < 0 ? step.new_index : step.index, "]");
+      absl::StrAppend(&at, "[", step.index < 0 ? step.new_index : step.index, "]");
     }
-    lines.push_back(absl::StrCat(line, " was ", before, " and is ", now, " now"));
+    found.push_back({at, before, now});
   }
 };
 
@@ -104,12 +105,16 @@ bool IsHow(absl::string_view path) {
   return false;
 }
 
-std::vector<std::string> Differences(const Message& before, const Message& now) {
+std::string ConfigDifference::text() const {
+  return absl::StrCat(path, " was ", before, " and is ", now, " now");
+}
+
+std::vector<ConfigDifference> Differences(const Message& before, const Message& now) {
   MessageDifferencer differencer;
-  Lines lines;
-  differencer.ReportDifferencesTo(&lines);
+  Collector collector;
+  differencer.ReportDifferencesTo(&collector);
   differencer.Compare(before, now);
-  return lines.lines;
+  return collector.found;
 }
 
 }  // namespace starling

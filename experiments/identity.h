@@ -19,10 +19,17 @@ void ClearHow(Experiment* config);
 // Whether a field at `path` ("backend.config.cluster") is among what ClearHow may clear.
 bool IsHow(absl::string_view path);
 
-// One line per difference: "train.max_steps was 300 and is 400 now". Walks through the configs of
-// plug-ins.
-std::vector<std::string> Differences(const google::protobuf::Message& before,
-                                     const google::protobuf::Message& now);
+// A field that differs.
+struct ConfigDifference {
+  std::string path, before, now;  // "train.dtype"; "absent" where one has none
+
+  // "train.max_steps was 300 and is 400 now".
+  std::string text() const;
+};
+
+// All of them. Walks through the configs of plug-ins.
+std::vector<ConfigDifference> Differences(const google::protobuf::Message& before,
+                                          const google::protobuf::Message& now);
 
 }  // namespace starling
 

@@ -1,5 +1,8 @@
 #include "experiments/identity.h"
 
+#include <string>
+#include <vector>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -51,10 +54,13 @@ TEST(IdentityTest, DifferencesAreTold) {
   now.mutable_train()->set_max_steps(3);
   before.add_metric_sink()->set_name("csv");
   now.add_metric_sink()->set_name("jsonl");
-  EXPECT_THAT(Differences(before, now),
-              ElementsAre("workers was 4 and is 5 now",
-                          "metric_sink[0].name was \"csv\" and is \"jsonl\" now",
-                          "train was absent and is { max_steps: 3 } now"));
+  std::vector<std::string> lines;
+  for (const ConfigDifference& difference : Differences(before, now)) {
+    lines.push_back(difference.text());
+  }
+  EXPECT_THAT(lines, ElementsAre("workers was 4 and is 5 now",
+                                 "metric_sink[0].name was \"csv\" and is \"jsonl\" now",
+                                 "train was absent and is { max_steps: 3 } now"));
 }
 
 }  // namespace

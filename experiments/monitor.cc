@@ -19,30 +19,6 @@ namespace {
 
 constexpr char kSimSeconds[] = "time/sim_seconds";
 
-RunMessage::Step Encode(int worker, int64_t step, const StepReport& report) {
-  RunMessage::Step encoded;
-  encoded.set_worker(worker);
-  encoded.set_step(step);
-  encoded.set_loss(report.loss);
-  encoded.set_lr(report.lr);
-  encoded.set_seconds(report.seconds);
-  encoded.set_bytes_sent(report.bytes_sent);
-  for (double seconds : report.phase_seconds) encoded.add_phase_seconds(seconds);
-  return encoded;
-}
-
-StepReport Decode(const RunMessage::Step& encoded) {
-  StepReport report;
-  report.loss = encoded.loss();
-  report.lr = encoded.lr();
-  report.seconds = encoded.seconds();
-  report.bytes_sent = encoded.bytes_sent();
-  for (int i = 0; i < kPhases && i < encoded.phase_seconds_size(); ++i) {
-    report.phase_seconds[i] = encoded.phase_seconds(i);
-  }
-  return report;
-}
-
 }  // namespace
 
 Monitor::Monitor(const Plan* plan, Progress* progress,
@@ -51,7 +27,7 @@ Monitor::Monitor(const Plan* plan, Progress* progress,
       progress_(progress),
       sinks_(std::move(sinks)),
       options_(std::move(options)),
-      stop_(options_.group, plan->config.workers()),
+      stop_(options_.group, plan->config.workers(), options_.end),
       hang_report_(options_.group, options_.publish_page),
       start_seconds_(WallClock().NowSeconds()),
       reported_(plan->config.workers()),
@@ -178,7 +154,7 @@ absl::StatusOr<RunStart> Monitor::Start() {
 
 bool Monitor::Enter(int worker, int64_t step) {
   bool out_of_time = false;
-  if (leads() && plan_->config.train().has_max_seconds()) {
+  if (leads() && plan_->config.train().has_max_seconds() && !options_.end) {
     std::lock_guard<std::mutex> lock(mutex_);
     const double seconds = sim_seconds_.value_or(WallClock().NowSeconds() - start_seconds_);
     out_of_time = seconds >= plan_->config.train().max_seconds();
@@ -206,7 +182,7 @@ absl::Status Monitor::Report(int worker, int64_t step, const StepReport& report)
   absl::Status status = remote_error_;
   while (status.ok() && AllReported()) status = CompleteStep(complete_);
   lock.unlock();
-  if (diverged) stop_.Request(StopReason::kDiverged);
+  if (diverged && !options_.end) stop_.Request(StopReason::kDiverged);
   return status;
 }
 
@@ -231,6 +207,9 @@ absl::Status Monitor::CompleteStep(int64_t step) {
     times_.AddStep(worker, report.phase_seconds);
     for (int phase = 0; phase < kPhases; ++phase) {
       window_.phases[phase] += report.phase_seconds[phase] / workers;
+    }
+    if (!report.digests.empty() && options_.digests != nullptr) {
+      RETURN_IF_ERROR(options_.digests->Record(step + 1, worker, report.digests));
     }
     reported_[worker].pop_front();
   }
@@ -358,6 +337,10 @@ absl::StatusOr<std::map<std::string, std::string>> Monitor::Settle(int64_t step)
       positions[names[static_cast<int>(i)].name()] = sinks_[i]->position();
     }
   }
+  if (options_.digests != nullptr) {
+    RETURN_IF_ERROR(options_.digests->Flush());
+    positions[kDigestTrailFile] = options_.digests->position();
+  }
   return positions;
 }
 
@@ -429,6 +412,7 @@ absl::Status Monitor::Flush() {
   // A run that was stopped ends anywhere between two records.
   if (window_.steps > 0) RETURN_IF_ERROR(EmitWindow());
   for (auto& sink : sinks_) RETURN_IF_ERROR(sink->Flush());
+  if (options_.digests != nullptr) RETURN_IF_ERROR(options_.digests->Flush());
   return remote_error_;
 }
 

@@ -27,22 +27,15 @@
 #include "core/run/metrics.h"
 #include "core/run/run_directory.h"
 #include "core/state.h"
+#include "experiments/digest_trail.h"
 #include "experiments/hang_report.h"
 #include "experiments/plan.h"
 #include "experiments/progress.h"
+#include "experiments/step_report.h"
 #include "experiments/stop_agreement.h"
 #include "experiments/time_ledger.h"
 
 namespace starling {
-
-// What one worker reports of one step.
-struct StepReport {
-  double loss = 0;
-  double lr = 0;
-  double seconds = 0;      // of the step, measurements not counted
-  int64_t bytes_sent = 0;  // training traffic so far
-  PhaseSeconds phase_seconds{};
-};
 
 // One evaluation: the averaged model, and the workers' own models beside it.
 struct Evaluation {
@@ -81,6 +74,10 @@ struct MonitorOptions {
   ProcessGroup* group = nullptr;  // not owned; null: the run is this process
   std::function<void(const std::string& page)> publish_page;  // of a hang; in the lead only
   RunStart start;                                             // in the lead: told to all others
+  DigestTrailWriter* digests = nullptr;  // not owned; in the lead: gets what is reported
+  // The same in all processes: where the run ends at the latest, unless the plan does before;
+  // neither time nor a loss that is not finite then ends it.
+  std::optional<PlannedEnd> end;
 
   // Called as soon as this process knows that the run has failed, before it ends. `orphan`: the
   // run's directory if the lead has died and this process is to say so there; else empty.

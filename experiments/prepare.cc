@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/cpu_level.h"
+#include "core/ops/cpu.h"
 #include "core/run/run_directory.h"
 #include "core/status.h"
 #include "experiments/launch.h"
@@ -150,6 +151,12 @@ absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig
 
 absl::Status CheckData(const std::vector<Job>& jobs) {
   for (const Job& job : jobs) RETURN_IF_ERROR(job.plan->dataset->Available());
+  return absl::OkStatus();
+}
+
+absl::Status FixLevels(absl::string_view level, char** argv) {
+  RETURN_IF_ERROR(FixCpuLevel(level, argv));
+  if (CpuLevel() == "avx2") return ops::SetCpuLevel(ops::CpuLevel::kAvx2);
   return absl::OkStatus();
 }
 

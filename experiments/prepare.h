@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "core/config/text.h"
 #include "experiments/experiment.pb.h"
 #include "experiments/flags.h"
@@ -53,6 +54,10 @@ absl::StatusOr<Prepared> Prepare(const Arguments& arguments, const BuiltInConfig
 
 // OK if the data of every job can be read here. A plan may be checked without them, not trained.
 absl::Status CheckData(const std::vector<Job>& jobs);
+
+// Fixes the vector level of this process, of all libraries and our own kernels, by executing it
+// again where that is needed. Errors: FixCpuLevel's.
+absl::Status FixLevels(absl::string_view level, char** argv);
 
 // --cores, or all that the machine has.
 int Cores();

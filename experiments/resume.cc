@@ -25,14 +25,6 @@ void ClearWhatMayDiffer(Experiment* config) {
   train->clear_eval_every_steps();
 }
 
-// The first difference that matters; empty: none.
-std::string Difference(Experiment before, Experiment now) {
-  ClearWhatMayDiffer(&before);
-  ClearWhatMayDiffer(&now);
-  const std::vector<std::string> all = Differences(before, now);
-  return all.empty() ? "" : all[0];
-}
-
 // The config of a checkpoint, with defaults of fields that are newer than it.
 absl::StatusOr<Experiment> ConfigOf(const CheckpointManifest& manifest) {
   Experiment config;
@@ -51,8 +43,9 @@ absl::Status CheckFits(const CheckpointManifest& manifest, const std::string& pa
   };
   const auto config = ConfigOf(manifest);
   if (!config.ok()) return foreign(config.status().message());
-  const std::string difference = Difference(*config, plan.config);
-  if (!difference.empty()) return foreign(difference);
+  if (const auto difference = FindConfigDifference(*config, plan.config)) {
+    return foreign(difference->text());
+  }
   const CheckpointManifest own = ManifestOf(plan, manifest.step);
   if (manifest.data != own.data) {
     return foreign("its data set had fingerprint ", manifest.data, ", not ", own.data);
@@ -69,6 +62,14 @@ absl::Status CheckFits(const CheckpointManifest& manifest, const std::string& pa
 }
 
 }  // namespace
+
+std::optional<ConfigDifference> FindConfigDifference(Experiment before, Experiment now) {
+  ClearWhatMayDiffer(&before);
+  ClearWhatMayDiffer(&now);
+  std::vector<ConfigDifference> all = Differences(before, now);
+  if (all.empty()) return std::nullopt;
+  return std::move(all[0]);
+}
 
 absl::StatusOr<std::optional<ResumePoint>> FindResumePoint(const ResumeRequest& request,
                                                            const Plan& plan,

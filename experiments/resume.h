@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "experiments/checkpoint_directory.h"
+#include "experiments/identity.h"
 #include "experiments/plan.h"
 
 namespace starling {
@@ -36,6 +37,9 @@ struct ResumePoint {
 absl::StatusOr<std::optional<ResumePoint>> FindResumePoint(const ResumeRequest& request,
                                                            const Plan& plan,
                                                            std::vector<std::string>* notes);
+
+// The first field that decides on the bits of a step and differs, as defined above.
+std::optional<ConfigDifference> FindConfigDifference(Experiment before, Experiment now);
 
 // Whether the run at `run_directory` is this plan's and has ended as planned.
 bool IsFinished(const std::string& run_directory, const Plan& plan);

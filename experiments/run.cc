@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "core/config/text.h"
 #include "core/cpu_level.h"
+#include "core/plugin_table.h"
 #include "core/registry.h"
 #include "core/run/file_io.h"
 #include "core/run/manifest.h"
@@ -20,6 +21,7 @@
 #include "core/state_tensors.h"
 #include "core/status.h"
 #include "experiments/checkpoint_directory.h"
+#include "experiments/digest_trail.h"
 #include "experiments/summary.h"
 #include "experiments/trainer.h"
 #include "glog/logging.h"
@@ -37,6 +39,11 @@ absl::Status WriteManifest(const Plan& plan, const RunDirectory& directory,
   inputs.start = start;
   if (ended) inputs.end = absl::Now();
   inputs.libraries = ModelLibraryVersions();
+  for (const std::string& kind : PluginTable::Global().Kinds()) {
+    for (const PluginInfo* info : PluginTable::Global().List(kind)) {
+      inputs.plugins[kind].push_back(info->facts.name);
+    }
+  }
   inputs.run = {
       {"cpu", CpuLevel()},
       {"cores", absl::StrCat(options.cores)},
@@ -75,6 +82,7 @@ absl::StatusOr<std::vector<std::unique_ptr<MetricSink>>> MakeSinks(const Plan& p
 constexpr int64_t kTimelineBytes = 64 << 20;
 constexpr char kHangReport[] = "hang_report.txt";
 constexpr char kSummary[] = "summary.json";
+constexpr char kSourcePatch[] = "source.patch";
 
 // Records how the run ended.
 absl::Status WriteEnd(const Experiment& config, const RunResult& result,
@@ -108,7 +116,10 @@ absl::Status BeginRecord(const Plan& plan, const RunDirectory& directory, const 
   RETURN_IF_ERROR(directory.SetStatus(RunStatus::kRunning));
   // What an earlier part of the run came to is no longer so.
   std::error_code error;
-  std::filesystem::remove(directory.File(kSummary), error);
+  for (const char* name : {kSummary, kSourcePatch}) {
+    std::filesystem::remove(directory.File(name), error);
+  }
+  if (!options.patch.empty()) RETURN_IF_ERROR(directory.Write(kSourcePatch, options.patch));
   RETURN_IF_ERROR(directory.Write("config.textproto", PrintText(plan.config)));
   const auto earlier = ReadFile(directory.File("command.txt"));
   RETURN_IF_ERROR(directory.Write(
@@ -117,12 +128,32 @@ absl::Status BeginRecord(const Plan& plan, const RunDirectory& directory, const 
   return WriteManifest(plan, directory, options, start, /*ended=*/false);
 }
 
-// What a monitor needs of a process of its kind. `timeline` lives as long as the monitor.
+// The trail of digests, if the plan asks for one.
+absl::StatusOr<std::unique_ptr<DigestTrailWriter>> MakeTrail(const Plan& plan,
+                                                             const RunDirectory& directory,
+                                                             const RunOptions& options) {
+  if (plan.config.train().digest_every_steps() == 0) return nullptr;
+  std::string position;
+  if (const ResumePoint* point = OwnResumePoint(directory, options)) {
+    const auto found = point->manifest.metrics.find(kDigestTrailFile);
+    if (found != point->manifest.metrics.end()) position = found->second;
+  }
+  return DigestTrailWriter::Open(directory.File(kDigestTrailFile), position);
+}
+
+// Files that a monitor of the lead writes to, and that outlive it.
+struct MonitorFiles {
+  std::unique_ptr<TraceFile> timeline;
+  std::unique_ptr<DigestTrailWriter> digests;
+};
+
+// What a monitor needs of a process of its kind.
 absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* directory,
                                          const RunOptions& options, ProcessGroup* group,
-                                         std::unique_ptr<TraceFile>* timeline) {
+                                         MonitorFiles* files) {
   MonitorOptions monitor;
   monitor.group = group;
+  monitor.end = options.end;
   if (options.timeline) monitor.timeline = [](std::string) {};
   if (directory == nullptr) {
     monitor.failed = [&plan, failed = options.failed](const absl::Status& reason,
@@ -139,9 +170,12 @@ absl::StatusOr<MonitorOptions> OptionsOf(const Plan& plan, const RunDirectory* d
     monitor.start.step = options.resume->manifest.step;
   }
   if (options.timeline) {
-    ASSIGN_OR_RETURN(*timeline, TraceFile::Create(directory->File("trace.json"), kTimelineBytes));
-    monitor.timeline = [file = timeline->get()](std::string events) { file->Append(events); };
+    ASSIGN_OR_RETURN(files->timeline,
+                     TraceFile::Create(directory->File("trace.json"), kTimelineBytes));
+    monitor.timeline = [file = files->timeline.get()](std::string events) { file->Append(events); };
   }
+  ASSIGN_OR_RETURN(files->digests, MakeTrail(plan, *directory, options));
+  monitor.digests = files->digests.get();
   monitor.publish_page = [directory, progress = options.progress](const std::string& page) {
     const absl::Status written = directory->Write(kHangReport, page);
     progress->Finish();
@@ -174,9 +208,9 @@ absl::Status TrainAndMeasure(const Plan& plan, Backend* backend, const RunDirect
     RETURN_IF_ERROR(BeginRecord(plan, *directory, options, start));
     ASSIGN_OR_RETURN(sinks, MakeSinks(plan, *directory, options));
   }
-  std::unique_ptr<TraceFile> timeline;
+  MonitorFiles files;
   ASSIGN_OR_RETURN(MonitorOptions monitor_options,
-                   OptionsOf(plan, directory, options, backend->processes(), &timeline));
+                   OptionsOf(plan, directory, options, backend->processes(), &files));
   Monitor monitor(&plan, options.progress, std::move(sinks), std::move(monitor_options));
   if (options.resume) RETURN_IF_ERROR(RestoreRecord(*options.resume, &monitor));
   if (options.watch) options.watch(&monitor);

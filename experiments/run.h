@@ -24,8 +24,10 @@ struct RunOptions {
   std::vector<std::string> command_line;  // for the record
   std::string commit;                     // of the source this binary was built from
   bool dirty = false;
+  std::string patch;                  // what of that source is in no commit
   Progress* progress = nullptr;       // not owned
   std::optional<ResumePoint> resume;  // what the run goes on from, in the lead
+  std::optional<PlannedEnd> end;      // as in MonitorOptions
 
   // Called once, where a run of several processes fails, as soon as this process knows why: before
   // that is recorded and long before RunTraining returns, which a launcher may not let it.

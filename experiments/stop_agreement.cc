@@ -11,7 +11,7 @@ int64_t StopAgreement::LastEntered() const {
 bool StopAgreement::Enter(int worker, int64_t step) {
   std::unique_lock<std::mutex> lock(mutex_);
   settled_.wait(lock, [this] { return !held_; });
-  if (step >= stop_step_) return false;
+  if (step >= stop_step_ || (end_ && step >= end_->step)) return false;
   entered_[worker] = step;
   return true;
 }
@@ -59,7 +59,7 @@ void StopAgreement::Settle(int64_t stop_step, StopReason reason) {
 
 std::optional<StopReason> StopAgreement::reason() const {
   std::lock_guard<std::mutex> lock(mutex_);
-  return reason_;
+  return reason_ || !end_ ? reason_ : end_->reason;
 }
 
 void StopAgreement::OnMessage(int, const RunMessage& message) {

@@ -19,11 +19,18 @@ namespace starling {
 
 enum class StopReason { kRequested, kOutOfTime, kDiverged };
 
+// A stop that all processes know of from the beginning.
+struct PlannedEnd {
+  int64_t step = 0;  // no worker begins this step or a later one
+  StopReason reason = StopReason::kRequested;
+};
+
 // Thread-safe.
 class StopAgreement {
  public:
   // `group` (not owned): the run's processes; null if it is only this one.
-  StopAgreement(ProcessGroup* group, int workers) : group_(group), entered_(workers, -1) {}
+  StopAgreement(ProcessGroup* group, int workers, std::optional<PlannedEnd> end = std::nullopt)
+      : group_(group), end_(end), entered_(workers, -1) {}
 
   // Before every step of every worker of this process; blocks while the lead decides. False: the
   // run ends before this step.
@@ -47,6 +54,7 @@ class StopAgreement {
   void SettleIfAllAnswered();
 
   ProcessGroup* group_;
+  const std::optional<PlannedEnd> end_;
   mutable std::mutex mutex_;
   std::condition_variable settled_;
   std::vector<int64_t> entered_;         // last step each worker of this process has begun

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "core/run/file_io.h"
@@ -125,6 +126,11 @@ absl::StatusOr<RunResult> ReadSummary(const std::string& run_directory) {
     result.bytes_sent =
         std::llround(number("bytes_sent_per_worker") * json.at("workers").get<double>());
     result.wall_seconds = number("wall_seconds");
+    const Json& digest = json.at("state_digest");
+    if (!digest.is_null() &&
+        !absl::SimpleHexAtoi(digest.get<std::string>(), &result.state_digest)) {
+      return absl::DataLossError(absl::StrCat(path, ": state_digest is not hexadecimal"));
+    }
   } catch (const Json::exception& error) {
     return absl::DataLossError(absl::StrCat(path, " is no summary of a run: ", error.what()));
   }

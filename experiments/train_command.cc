@@ -199,6 +199,7 @@ absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend, const Place& 
   options.command_line = command_line;
   options.commit = BuildCommit();
   options.dirty = BuildIsDirty();
+  options.patch = BuildPatch();
   options.progress = &progress;
   options.failed = [stopper](const absl::Status& reason) {
     stopper->Failed();

@@ -244,6 +244,7 @@ absl::Status Trainer::Step(int64_t step) {
   report.seconds = comm_->clock().NowSeconds() - begin;
   report.bytes_sent = comm_->bytes_sent(Traffic::kTraining);
   report.phase_seconds = recorder.step_seconds();
+  ASSIGN_OR_RETURN(report.digests, DigestsOf(step + 1));
   return monitor_->Report(worker_.id, step, report);
 }
 
@@ -276,6 +277,15 @@ absl::Status Trainer::VisitState(StateVisitor* visitor) {
   RETURN_IF_ERROR(parts_.optimizer->VisitState(&optimizer));
   RETURN_IF_ERROR(parts_.algorithm->VisitState(&algorithm));
   return parts_.model->VisitState(&model);
+}
+
+absl::StatusOr<TensorDigests> Trainer::DigestsOf(int64_t steps_done) {
+  const int64_t every = plan_->config.train().digest_every_steps();
+  if (every == 0 || steps_done % every != 0 || !numeric_) return TensorDigests();
+  RETURN_IF_ERROR(parts_.algorithm->Quiesce());
+  DigestVisitor visitor(worker_.layout);
+  RETURN_IF_ERROR(VisitState(&visitor));
+  return visitor.entries();
 }
 
 absl::StatusOr<uint64_t> Trainer::Digest() {

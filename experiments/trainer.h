@@ -19,6 +19,7 @@
 #include "core/state.h"
 #include "data/sampler.h"
 #include "experiments/checkpoint.h"
+#include "experiments/digest_trail.h"
 #include "experiments/evaluator.h"
 #include "experiments/monitor.h"
 #include "experiments/plan.h"
@@ -73,6 +74,9 @@ class Trainer {
   absl::Status Measure(int64_t steps_done);
   absl::Status Evaluate(int64_t steps_done, Split split, Evaluation* evaluation);
   absl::Status Save(int64_t steps_done);
+
+  // Those of this worker's state after so many steps, if they are recorded.
+  absl::StatusOr<TensorDigests> DigestsOf(int64_t steps_done);
 
   // Shows all that this worker must keep between steps.
   absl::Status VisitState(StateVisitor* visitor);

@@ -13,6 +13,10 @@ std::string BuildCommit();
 // Whether the workspace held changes that are in no commit; false if it is in no repository.
 bool BuildIsDirty();
 
+// Those changes, as `git apply` takes them, with the source as it was when this program was linked;
+// in place of what is too large, a line that begins with # and says so. Empty: none, or not known.
+std::string BuildPatch();
+
 }  // namespace starling
 
 #endif  // CORE_RUN_BUILD_STAMP_H_

@@ -82,6 +82,7 @@ std::string ManifestJson(const ManifestInputs& inputs) {
   json["end_time"] = inputs.end.has_value() ? Json(IsoTime(*inputs.end)) : Json(nullptr);
   json["build"] = {{"compiler", kCompiler}, {"mode", kMode}};
   json["libraries"] = Libraries(inputs.libraries);
+  json["plugins"] = inputs.plugins.empty() ? Json::object() : Json(inputs.plugins);
   json["host"] = Host(ThisHost());
   json["run"] = inputs.run.empty() ? Json::object() : Json(inputs.run);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -21,6 +21,8 @@ struct ManifestInputs {
   std::optional<absl::Time> end;  // unset while the run goes on
   // Versions of libraries that core does not know, by name ("libtorch").
   std::map<std::string, std::string> libraries;
+  // Names of the plug-ins that the program links, by kind.
+  std::map<std::string, std::vector<std::string>> plugins;
   // What else the reader must know to repeat the run ("partition_fingerprint", "cpu").
   std::map<std::string, std::string> run;
 };
@@ -32,6 +34,7 @@ struct ManifestInputs {
 //   start_time  end_time                        ISO 8601, UTC; end_time null while running
 //   build {compiler mode}                       mode: "optimized" or "debug" (assertions on)
 //   libraries {..}                              abseil, glibc, nlohmann_json, protobuf, inputs
+//   plugins {..}                                inputs
 //   host {name os kernel cpu_model cpu_level cores usable_cores memory_bytes}      see host.h
 //   run {..}                                    inputs
 //

@@ -3,6 +3,7 @@
 //   config.textproto   resolved, complete, re-runnable       command.txt    what was typed
 //   manifest.json      commit, versions, CPU, flags, times   STATUS         one word, below
 //   metrics.jsonl/csv, events.out.tfevents.*                 summary.json   last, when it ended
+//   source.patch       what was in no commit                 digests.jsonl  if asked for
 //
 // Files that say something about the whole run are written under a temporary name and renamed, so
 // nothing half-written ever looks finished. While a process writes a run the directory also holds

@@ -95,7 +95,10 @@ absl::Status SweepDirectory::Begin(const Sweep& sweep, const std::string& build,
   if (fs::exists(definition, error)) {
     Sweep before;
     RETURN_IF_ERROR(LoadText(definition, &before));
-    const std::vector<std::string> differences = Differences(before.base(), sweep.base());
+    std::vector<std::string> differences;
+    for (const ConfigDifference& difference : Differences(before.base(), sweep.base())) {
+      differences.push_back(difference.text());
+    }
     if (!differences.empty()) {
       return absl::FailedPreconditionError(absl::StrCat(
           "--sweep_dir=", path_, " holds a sweep with another base; name another directory:\n  ",

@@ -208,7 +208,7 @@ def _deps_of(calls, file):
     """Strings in the deps of all rules that compile `file`; None if there is no such rule."""
     found = None
     for call in calls:
-        files = set().union(*(call.get(k, set()) for k in ("srcs", "hdrs", "textual_hdrs")))
+        files = set().union(*(call.get(k, set()) for k in ("srcs", "hdrs", "textual_hdrs", "linkstamp")))
         deps = call.get("deps", set()) | call.get("interface", set())
         if file in files:
             found = (found or set()) | deps

@@ -1,0 +1,54 @@
+// Comparing what two runs have recorded in metrics.jsonl.
+#ifndef EXPERIMENTS_REPLAY_METRIC_COMPARISON_H_
+#define EXPERIMENTS_REPLAY_METRIC_COMPARISON_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "absl/status/statusor.h"
+
+namespace starling {
+
+struct MetricKey {
+  int64_t step = 0;
+  int worker = -1;  // -1: the whole world
+  std::string name;
+
+  bool operator<(const MetricKey& other) const {
+    return std::tie(step, worker, name) < std::tie(other.step, other.worker, other.name);
+  }
+};
+
+// By step, worker and name; NaN for what is not finite. Times are left out: no two runs share them.
+using Metrics = std::map<MetricKey, double>;
+
+// Reads metrics.jsonl of the run at `directory`. NOT_FOUND, or DATA_LOSS naming the line.
+absl::StatusOr<Metrics> ReadMetrics(const std::string& directory);
+
+struct MetricComparisonOptions {
+  int64_t from = 0, until = INT64_MAX;  // steps, both included
+  double tolerance = 0;                 // relative to the larger of two values
+  bool traffic = true;                  // compare bytes that were sent, too
+  bool more_in_b = false;               // what b has beyond a is no difference
+};
+
+struct MetricDifference {
+  MetricKey key;
+  std::optional<double> a, b;  // absent: that one has not recorded it
+};
+
+struct MetricComparison {
+  int64_t values = 0;                          // compared
+  double largest = 0;                          // relative difference among them
+  std::optional<MetricDifference> difference;  // the first beyond the tolerance
+};
+
+MetricComparison Compare(const Metrics& a, const Metrics& b,
+                         const MetricComparisonOptions& options);
+
+}  // namespace starling
+
+#endif  // EXPERIMENTS_REPLAY_METRIC_COMPARISON_H_
