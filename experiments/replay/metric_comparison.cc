@@ -18,7 +18,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool IsTime(const std::string& name) { return name == "wall_s" || absl::StartsWith(name, "time/"); }
+constexpr char kSimSeconds[] = "time/sim_seconds";
+
+bool IsTime(const std::string& name) {
+  return name == "wall_s" || (absl::StartsWith(name, "time/") && name != kSimSeconds);
+}
+
+bool IsCost(const std::string& name) {
+  return absl::StartsWith(name, "comm/") || name == kSimSeconds;
+}
 
 // Infinite where only one of both is a number.
 double RelativeDifference(double a, double b) {
@@ -43,7 +51,9 @@ absl::StatusOr<Metrics> ReadMetrics(const std::string& directory) {
       for (const auto& [name, value] : json.items()) {
         if (name == "step" || name == "worker" || IsTime(name)) continue;
         key.name = name;
-        metrics[key] = value.is_null() ? NAN : value.get<double>();
+        double& number = metrics[key] = value.is_null() ? NAN : value.get<double>();
+        // What is below ns depends on what the process has simulated before.
+        if (name == kSimSeconds) number = std::round(number * 1e9) / 1e9;
       }
     } catch (const Json::exception& error) {
       return absl::DataLossError(absl::StrCat(path, ":", number, ": ", error.what()));
@@ -56,12 +66,15 @@ MetricComparison Compare(const Metrics& a, const Metrics& b,
                          const MetricComparisonOptions& options) {
   const auto compared = [&](const MetricKey& key) {
     return key.step >= options.from && key.step <= options.until &&
-           (options.traffic || !absl::StartsWith(key.name, "comm/"));
+           (options.costs || !IsCost(key.name)) &&
+           (options.windows || !absl::StartsWith(key.name, "train/"));
   };
   std::set<MetricKey> keys;
-  for (const auto& [key, value] : a) keys.insert(key);
-  if (!options.more_in_b) {
-    for (const auto& [key, value] : b) keys.insert(key);
+  for (const auto& [key, value] : a) {
+    if (!options.more_in_a || b.count(key) > 0) keys.insert(key);
+  }
+  for (const auto& [key, value] : b) {
+    if (!options.more_in_b || a.count(key) > 0) keys.insert(key);
   }
   MetricComparison comparison;
   for (const MetricKey& key : keys) {

@@ -22,7 +22,8 @@ struct MetricKey {
   }
 };
 
-// By step, worker and name; NaN for what is not finite. Times are left out: no two runs share them.
+// By step, worker and name; NaN for what is not finite. Times are left out, since no two runs
+// share them, but simulated ones, which are rounded to ns.
 using Metrics = std::map<MetricKey, double>;
 
 // Reads metrics.jsonl of the run at `directory`. NOT_FOUND, or DATA_LOSS naming the line.
@@ -31,8 +32,10 @@ absl::StatusOr<Metrics> ReadMetrics(const std::string& directory);
 struct MetricComparisonOptions {
   int64_t from = 0, until = INT64_MAX;  // steps, both included
   double tolerance = 0;                 // relative to the larger of two values
-  bool traffic = true;                  // compare bytes that were sent, too
-  bool more_in_b = false;               // what b has beyond a is no difference
+  bool costs = true;                    // compare bytes that were sent and simulated time, too
+  bool windows = true;                  // compare means over the steps since a record before
+  // What only one has is no difference.
+  bool more_in_a = false, more_in_b = false;
 };
 
 struct MetricDifference {

@@ -69,7 +69,10 @@ absl::StatusOr<RecordedRun> ReadRecordedRun(const std::string& path) {
     ASSIGN_OR_RETURN(const RunResult result, ReadSummary(path));
     run.steps = result.steps;
     run.ended_as_planned = result.status == RunStatus::kDone;
-    if (result.status != RunStatus::kFailed) run.digest = result.state_digest;
+    // 0: a simulation of time alone has no state.
+    if (result.status != RunStatus::kFailed && result.state_digest != 0) {
+      run.digest = result.state_digest;
+    }
   } else {
     // Killed: what it has recorded is what it has made, as far as anybody knows.
     const auto metrics = ReadMetrics(run.path);

@@ -49,16 +49,19 @@ absl::StatusOr<std::optional<bool>> CompareMetrics(const Pair& pair, const Exact
   MetricComparisonOptions options;
   options.from = pair.replayed.first_step + 1;
   options.until = pair.replayed.result.steps;
-  options.more_in_b = !pair.whole();  // it ends with a measurement of its own
-  if (!exactness.obstacle.empty()) options.tolerance = exactness.tolerance;
+  // A replay of a part ends with records of its own, and so did the parts of a run that went on.
+  options.more_in_a = pair.run.resumed;
+  options.more_in_b = pair.run.resumed || !pair.whole();
+  options.windows = !pair.run.resumed;
   // What was under way when a run was stopped was sent again, and counted.
-  options.traffic = !pair.run.resumed && pair.replayed.first_step == 0 &&
-                    pair.run.backend == pair.replayed.backend;
+  options.costs = !pair.run.resumed && pair.replayed.first_step == 0 &&
+                  pair.run.backend == pair.replayed.backend;
+  if (!exactness.obstacle.empty()) options.tolerance = exactness.tolerance;
   const MetricComparison comparison = Compare(*recorded, replayed, options);
   if (comparison.values == 0) return std::nullopt;
   const bool equal = !comparison.difference;
   std::string details =
-      absl::StrCat(comparison.values, " values, ", options.traffic ? "times" : "times and traffic",
+      absl::StrCat(comparison.values, " values, ", options.costs ? "times" : "times and traffic",
                    " not compared");
   if (!exactness.obstacle.empty()) {
     absl::StrAppend(&details, "; largest relative difference ",

@@ -1,0 +1,40 @@
+"""Every registered algorithm gives the bits of its golden run."""
+
+import os
+import sys
+import unittest
+
+from tests.golden import golden
+
+BINARY = os.path.abspath(sys.argv.pop(1))
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+
+class GoldenTest(unittest.TestCase):
+    maxDiff = None
+
+    def test_every_algorithm_gives_its_dump(self):
+        names = golden.algorithms(BINARY)
+        self.assertGreater(len(names), 5)
+        for name in names:
+            with self.subTest(name):
+                path = os.path.join(FOLDER, name + ".txt")
+                self.assertTrue(os.path.exists(path), "algorithm %s has no golden run; this makes "
+                                "it: %s" % (name, golden.COMMAND))
+                with open(path, encoding="utf-8") as file:
+                    expected = file.read()
+                self.assertIn('algorithm { name: "%s"' % name, expected)
+                try:
+                    found = golden.dump(BINARY, golden.config_of(expected))
+                except golden.TooOld as error:
+                    self.skipTest(str(error))
+                self.assertEqual(found, expected, "the golden run of %s has changed; if it should, "
+                                 "this writes it anew: %s" % (name, golden.COMMAND))
+
+    def test_every_dump_has_an_algorithm(self):
+        dumps = {name[:-len(".txt")] for name in os.listdir(FOLDER) if name.endswith(".txt")}
+        self.assertEqual(dumps - set(golden.algorithms(BINARY)), set())
+
+
+if __name__ == "__main__":
+    unittest.main()
