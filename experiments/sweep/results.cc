@@ -284,10 +284,11 @@ std::string ResultsText(const Sweep& sweep, const Expansion& expansion,
   }
   const Comparisons comparisons = Compare(sweep, expansion, rows);
   const bool several = sweep.seeds() > 1 && !comparisons.differences.empty();
-  if (several) absl::StrAppend(&text, "by seed, with Holm's correction:\n");
+  if (several)
+    absl::StrAppend(&text, "compared with the first, seed by seed, with Holm's correction:\n");
   for (size_t i = 0; several && i < comparisons.differences.size(); ++i) {
     absl::StrAppend(&text, RowText("",
-                                   VerdictText(NameOf(expansion, i + 1), NameOf(expansion, 0),
+                                   VerdictText(NameOf(expansion, i + 1), "the first",
                                                comparisons.differences[i], comparisons.adjusted[i],
                                                sweep.larger_is_better()),
                                    /*column=*/4));
