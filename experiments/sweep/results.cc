@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <fstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -155,6 +156,25 @@ std::optional<double> ReadMetricAt(const std::string& path, const std::string& m
     return false;
   });
   return found;
+}
+
+std::string ReadProgress(const std::string& path) {
+  // Its end is enough, and files can be long.
+  std::ifstream file(absl::StrCat(path, "/metrics.jsonl"), std::ios::binary | std::ios::ate);
+  if (!file) return "";
+  const std::streamoff size = file.tellg();
+  std::string end(static_cast<size_t>(std::min<std::streamoff>(size, 4096)), '\0');
+  file.seekg(size - static_cast<std::streamoff>(end.size()));
+  file.read(end.data(), static_cast<std::streamsize>(end.size()));
+  std::string progress;
+  for (absl::string_view line : absl::StrSplit(end, '\n')) {
+    const Json json = Json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+    const auto loss = json.is_object() ? json.find("train/loss") : json.end();
+    if (!json.is_object() || loss == json.end() || !loss->is_number()) continue;
+    progress =
+        absl::StrFormat("step %d, loss %.4g", json.value("step", int64_t{0}), loss->get<double>());
+  }
+  return progress;
 }
 
 std::vector<RunResultRow> ReadResults(const SweepDirectory& directory, const Expansion& expansion,

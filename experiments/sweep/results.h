@@ -33,6 +33,9 @@ std::optional<double> ReadMetric(const std::string& path, const std::string& met
 std::optional<double> ReadMetricAt(const std::string& path, const std::string& metric,
                                    int64_t step);
 
+// How far the run at `path` is: "step 120, loss 0.52"; empty if it has not said anything yet.
+std::string ReadProgress(const std::string& path);
+
 // run_id,status,seed,<columns>,eval_accuracy,eval_loss,wall_seconds,state_digest; as RFC 4180
 // quotes. Without a value a field is empty.
 std::string RunsCsv(const Expansion& expansion, const std::vector<RunResultRow>& rows);

@@ -110,6 +110,17 @@ TEST_F(ResultsTest, MetricsOfARunAreThoseOfTheWholeWorld) {
   EXPECT_EQ(ReadMetric(path, "eval_loss"), std::nullopt);
 }
 
+TEST_F(ResultsTest, ProgressIsTheLastLossThatIsWritten) {
+  const std::string path = directory_.RunPath("run0");
+  EXPECT_EQ(ReadProgress(path), "");
+  std::string lines;
+  for (int step = 1; step <= 500; ++step) {
+    absl::StrAppend(&lines, R"({"step":)", step, R"(,"worker":-1,"train/loss":0.25})", "\n");
+  }
+  Write("run0", "metrics.jsonl", absl::StrCat(lines, "{\"step\":501,\"wor"));
+  EXPECT_EQ(ReadProgress(path), "step 500, loss 0.25");
+}
+
 TEST_F(ResultsTest, ADivergedRunHasNoMetric) {
   Write("run0", "summary.json", R"({"eval_loss":null})");
   ASSERT_EQ(directory_.WriteOutcome("run0", {RunState::kDiverged, "", 1}), absl::OkStatus());

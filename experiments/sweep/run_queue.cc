@@ -333,8 +333,9 @@ void RunQueue::Show() {
     progress.seconds_left = seconds_of_runs_ / timed_runs_ * left / options_.jobs;
   }
   for (const Running& running : running_) {
-    progress.runs.push_back(
-        absl::StrCat(NameOf(*running.run), "  ", DurationText(now - running.started)));
+    const std::string step = ReadProgress(directory_.RunPath(running.run->id));
+    progress.runs.push_back(absl::StrCat(NameOf(*running.run), ": ", step, step.empty() ? "" : ", ",
+                                         DurationText(now - running.started)));
   }
   view_->Show(progress);
 }
