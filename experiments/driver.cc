@@ -17,6 +17,7 @@
 #include "experiments/inspect_commands.h"
 #include "experiments/predict_command.h"
 #include "experiments/replay/replay_command.h"
+#include "experiments/report_command.h"
 #include "experiments/sweep/sweep_command.h"
 #include "experiments/train_command.h"
 #include "experiments/verify_command.h"
@@ -74,6 +75,7 @@ int RunDriver(const std::vector<std::string>& args, const BuiltInConfig& built_i
       {&CompareVerb(),
        [&](const Arguments& arguments) { return CompareCommand(arguments, built_in, line); }},
       {&FitVerb(), FitCommand},
+      {&ReportVerb(), ReportCommand},
       {&ExportVerb(), ExportCommand},
       {&ReplayVerb(),
        [&](const Arguments& arguments) { return ReplayCommand(arguments, line, argv); }},

@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "experiments/columns.h"
+#include "experiments/svg.h"
 #include "experiments/sweep_map.h"
 #include "nlohmann/json.hpp"
 
@@ -56,17 +57,9 @@ char LetterOf(const CrossoverMap& map, const std::string& winner) {
 
 // Of the winner at `index` of map.winners.
 const char* ColourOf(const CrossoverMap& map, const std::string& winner) {
-  static constexpr const char* kColours[] = {"#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#76b7b2",
-                                             "#edc948", "#e15759", "#9c755f", "#ff9da7", "#86bcb6"};
   if (winner == kAllReduce) return "#8a8f98";
   const auto at = std::find(map.winners.begin(), map.winners.end(), winner);
-  return kColours[(at - map.winners.begin()) % 10];
-}
-
-std::string Text(double x, double y, absl::string_view anchor, int size, absl::string_view text) {
-  return absl::StrFormat(
-      "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%d\">%s</text>\n", x, y,
-      std::string(anchor), size, std::string(text));
+  return SvgColour(static_cast<size_t>(at - map.winners.begin()));
 }
 
 }  // namespace
@@ -143,25 +136,22 @@ std::string SweepSvg(const CrossoverMap& map) {
   const double width = std::max(panel_width * static_cast<double>(across), 520.0);
   const double legend_top = kTop + panel_height * static_cast<double>(down);
   const double height = legend_top + kLegend * static_cast<double>(map.winners.size()) + 8;
-  std::string svg = absl::StrFormat(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
-      "viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" fill=\"#202124\">\n"
-      "<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n",
-      width, height, width, height);
-  absl::StrAppend(
-      &svg,
-      Text(16, 26, "start", 16, absl::StrCat("Who is faster: all-reduce or ", map.algorithm, "?")),
-      Text(16, 44, "start", 12, "Number: all-reduce's step time over that of the best topology"));
+  std::string svg = SvgHead(width, height);
+  absl::StrAppend(&svg,
+                  SvgText(16, 26, "start", 16,
+                          absl::StrCat("Who is faster: all-reduce or ", map.algorithm, "?")),
+                  SvgText(16, 44, "start", 12,
+                          "Number: all-reduce's step time over that of the best topology"));
   for (size_t p = 0; p < panels.panels.size(); ++p) {
     const Panel& panel = panels.panels[p];
     const double left = panel_width * static_cast<double>(p % across) + kLeft;
     const double top = kTop + panel_height * static_cast<double>(p / across);
-    absl::StrAppend(&svg, Text(left, top - 10, "start", 13, panel.title));
+    absl::StrAppend(&svg, SvgText(left, top - 10, "start", 13, panel.title));
     for (size_t r = 0; r < panels.rows; ++r) {
       const double y = top + kHeight * static_cast<double>(r);
       if (panels.row_axis >= 0) {
-        absl::StrAppend(&svg, Text(left - 8, y + 18, "end", 12,
-                                   absl::StrFormat("%g", map.axes[panels.row_axis].values[r])));
+        absl::StrAppend(&svg, SvgText(left - 8, y + 18, "end", 12,
+                                      absl::StrFormat("%g", map.axes[panels.row_axis].values[r])));
       }
       for (size_t c = 0; c < panels.columns; ++c) {
         const SweepPoint& point = panels.At(map, panel, r, c);
@@ -173,19 +163,17 @@ std::string SweepSvg(const CrossoverMap& map) {
                 "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"%s\" "
                 "fill-opacity=\"%.2f\" stroke=\"#ffffff\"/>\n",
                 x, y, kCell, kHeight, ColourOf(map, point.winner), 0.25 + 0.5 * strength),
-            Text(x + kCell / 2, y + 18, "middle", 12, absl::StrFormat("%.2f", point.speedup)));
+            SvgText(x + kCell / 2, y + 18, "middle", 12, absl::StrFormat("%.2f", point.speedup)));
       }
     }
     const double bottom = top + kHeight * static_cast<double>(panels.rows);
     for (size_t c = 0; c < panels.columns; ++c) {
-      absl::StrAppend(&svg, Text(left + kCell * (static_cast<double>(c) + 0.5), bottom + 15,
-                                 "middle", 12, absl::StrFormat("%g", columns.values[c])));
+      absl::StrAppend(&svg, SvgText(left + kCell * (static_cast<double>(c) + 0.5), bottom + 15,
+                                    "middle", 12, absl::StrFormat("%g", columns.values[c])));
     }
-    absl::StrAppend(&svg, Text(left + kCell * static_cast<double>(panels.columns) / 2, bottom + 32,
-                               "middle", 12, columns.name));
-    absl::StrAppend(&svg, absl::StrFormat("<text transform=\"translate(%.1f %.1f) rotate(-90)\" "
-                                          "text-anchor=\"middle\" font-size=\"12\">%s</text>\n",
-                                          left - 48, (top + bottom) / 2, row_name));
+    absl::StrAppend(&svg, SvgText(left + kCell * static_cast<double>(panels.columns) / 2,
+                                  bottom + 32, "middle", 12, columns.name));
+    absl::StrAppend(&svg, SvgTextUpwards(left - 48, (top + bottom) / 2, 12, row_name));
   }
   for (size_t w = 0; w < map.winners.size(); ++w) {
     const double y = legend_top + kLegend * static_cast<double>(w);
@@ -195,8 +183,8 @@ std::string SweepSvg(const CrossoverMap& map) {
         absl::StrFormat("<rect x=\"%.0f\" y=\"%.1f\" width=\"16\" height=\"14\" fill=\"%s\" "
                         "fill-opacity=\"0.75\"/>\n",
                         kLeft, y, ColourOf(map, winner)),
-        Text(kLeft + 24, y + 12, "start", 12,
-             winner == kAllReduce ? winner : absl::StrCat(map.algorithm, " over ", winner)));
+        SvgText(kLeft + 24, y + 12, "start", 12,
+                winner == kAllReduce ? winner : absl::StrCat(map.algorithm, " over ", winner)));
   }
   return absl::StrCat(svg, "</svg>\n");
 }

@@ -7,7 +7,7 @@ Each makes a directory of symbolic links that holds one library's headers and no
 # Debian keeps libraries and some headers in a folder per architecture.
 _ARCHITECTURES = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
 
-def _find(ctx, parents, name, package):
+def find_file(ctx, parents, name, package):
     """Returns the path of `name` in the first of `parents` that has it; fails with what to do."""
     for parent in parents:
         path = ctx.path(parent + "/" + name)
@@ -22,11 +22,11 @@ def _find(ctx, parents, name, package):
 
 def find_header(ctx, name, package):
     parents = ["/usr/include"] + ["/usr/include/" + a for a in _ARCHITECTURES]
-    return _find(ctx, [p for p in parents if ctx.path(p).exists], name, package)
+    return find_file(ctx, [p for p in parents if ctx.path(p).exists], name, package)
 
 def find_library(ctx, name, package):
     parents = ["/usr/lib/" + a for a in _ARCHITECTURES] + ["/usr/lib"]
-    return _find(ctx, [p for p in parents if ctx.path(p).exists], name, package)
+    return find_file(ctx, [p for p in parents if ctx.path(p).exists], name, package)
 
 def third_party_only(ctx):
     """Returns the visibility that sends all use of a repository through //third_party."""
@@ -51,7 +51,7 @@ def _debian_library_impl(ctx):
     for name in ctx.attr.libraries:
         ctx.symlink(find_library(ctx, name, package), "lib/" + name)
     for name in ctx.attr.programs:
-        ctx.symlink(_find(ctx, ["/usr/bin"], name, package), "bin/" + name)
+        ctx.symlink(find_file(ctx, ["/usr/bin"], name, package), "bin/" + name)
     if ctx.attr.build_file:
         ctx.symlink(ctx.attr.build_file, "BUILD.bazel")
     else:
