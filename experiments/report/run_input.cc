@@ -41,22 +41,19 @@ bool IsRun(const std::string& path) {
   return fs::exists(absl::StrCat(path, "/config.textproto"), error);
 }
 
-// Directories of arms below `path`, by time of their beginning: the order in which they ran.
+// The directories of arms below `path`, by name; a lone run has none.
 std::vector<std::string> Arms(const std::string& path) {
-  std::vector<std::pair<fs::file_time_type, std::string>> found;
+  std::vector<std::string> arms;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) {
-    const std::string arm = entry.path().string();
-    if (!IsRun(arm)) continue;
-    found.emplace_back(fs::last_write_time(absl::StrCat(arm, "/config.textproto"), error), arm);
+    if (IsRun(entry.path().string())) arms.push_back(entry.path().string());
   }
-  std::sort(found.begin(), found.end());
-  std::vector<std::string> arms;
-  for (auto& [time, arm] : found) arms.push_back(std::move(arm));
+  std::sort(arms.begin(), arms.end());
   return arms;
 }
 
-std::string FirstText(const std::string& path) {
+// Its contents; empty if it cannot be read.
+std::string TextOf(const std::string& path) {
   const auto text = ReadFile(path);
   return text.ok() ? *text : "";
 }
@@ -65,15 +62,16 @@ std::string FirstText(const std::string& path) {
 
 absl::StatusOr<ReportInput> ReadRun(const std::string& run_dir) {
   ReportInput input;
-  std::vector<std::string> directories = {run_dir};
-  if (!IsRun(run_dir)) {
-    directories = Arms(run_dir);
+  std::vector<std::string> directories = Arms(run_dir);
+  if (!directories.empty()) {
     input.columns = {"arm"};
-  }
-  if (directories.empty()) {
+  } else if (IsRun(run_dir)) {
+    directories = {run_dir};
+  } else {
     return absl::NotFoundError(absl::StrCat(
         run_dir, " holds no run: there is no config.textproto in it, nor in a directory below"));
   }
+  input.config_text = TextOf(absl::StrCat(run_dir, "/config.textproto"));
   input.title = NameOf(run_dir);
   std::vector<RunRecord> records;
   for (const std::string& directory : directories) {
@@ -87,7 +85,6 @@ absl::StatusOr<ReportInput> ReadRun(const std::string& run_dir) {
       run.seed = record.config->seed();
       input.title = record.config->name();
     }
-    if (input.runs.empty()) input.config_text = record.config_text;
     input.runs.push_back(std::move(run));
     records.push_back(std::move(record));
   }
@@ -100,7 +97,7 @@ absl::StatusOr<ReportInput> ReadRun(const std::string& run_dir) {
       break;
     }
   }
-  const std::string command = FirstText(absl::StrCat(directories[0], "/command.txt"));
+  const std::string command = TextOf(absl::StrCat(directories[0], "/command.txt"));
   for (const absl::string_view line : absl::StrSplit(command, '\n', absl::SkipEmpty())) {
     input.commands.emplace_back(line);
   }

@@ -94,7 +94,8 @@ absl::StatusOr<RunRecord> ReadRunRecord(const std::string& directory) {
   const std::string summary_path = absl::StrCat(directory, "/summary.json");
   ASSIGN_OR_RETURN(std::string metrics, ReadIfThere(metrics_path));
   ASSIGN_OR_RETURN(const std::string summary, ReadIfThere(summary_path));
-  ASSIGN_OR_RETURN(record.config_text, ReadIfThere(absl::StrCat(directory, "/config.textproto")));
+  ASSIGN_OR_RETURN(const std::string config_text,
+                   ReadIfThere(absl::StrCat(directory, "/config.textproto")));
   metrics.resize(metrics.rfind('\n') + 1);  // npos + 1 is 0
   std::string path = metrics_path;
   try {
@@ -105,8 +106,7 @@ absl::StatusOr<RunRecord> ReadRunRecord(const std::string& directory) {
     return absl::DataLossError(absl::StrCat(path, " was not written by a run: ", error.what()));
   }
   Experiment config;
-  if (!record.config_text.empty() &&
-      ParseText(record.config_text, "config.textproto", &config).ok()) {
+  if (!config_text.empty() && ParseText(config_text, "config.textproto", &config).ok()) {
     record.config = config;
   }
   return record;

@@ -38,7 +38,6 @@ struct RunRecord {
   std::vector<Link> links;
 
   std::optional<Experiment> config;  // as resolved; absent if its plug-ins are not linked
-  std::string config_text;
 };
 
 // Reads metrics.jsonl, summary.json and config.textproto; what does not exist stays empty, and a

@@ -35,8 +35,9 @@ function section(id) {
 function number(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return '–';
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e7)) {
-    return value.toExponential(Math.max(digits - 2, 1)).replace('e+', 'e').replace('-', '−');
+  if (size !== 0 && (size < 1e-4 || size >= 1e7)) {
+    return value.toExponential(Math.max(digits - 2, 1)).replace('e+', 'e').replace('.0e', 'e')
+        .replace(/-/g, '−');
   }
   const decimals = size === 0 ? 0 : Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   const text = value.toLocaleString('en-US', {maximumFractionDigits: Math.min(decimals, 8)});

@@ -45,17 +45,22 @@ function withAlpha(colour, alpha) {
   return colour + Math.round(alpha * 255).toString(16).padStart(2, '0');
 }
 
-// Datasets of the shown combinations: of each the mean, then the band's two edges.
-function datasetsOf(metric) {
+// Datasets of the shown combinations: of each the mean, then the band's two edges. On a logarithmic
+// axis there is no place for what is not positive.
+function datasetsOf(metric, logarithmic) {
   const sets = [];
+  const floor = logarithmic ? lowest(metric) : -Infinity;
+  const opacity = view.shown.size > 4 ? 0.1 : 0.17;
   data.combinations.forEach((combination, i) => {
     const curve = view.shown.has(i) ? curveOf(combination, metric) : null;
     if (!curve) return;
     const colour = styleValue('--c' + i % colours);
     const dashed = isDashed(i) || combination.unfinished;
-    const points = (edge) => curve.x.map((x, k) => ({
-      x, y: curve.mean[k] === null ? null : curve.mean[k] + (edge ? edge * curve.half[k] : 0),
-    }));
+    const points = (edge) => curve.x.map((x, k) => {
+      const mean = curve.mean[k];
+      if (mean === null || (logarithmic && mean <= 0)) return {x, y: null};
+      return {x, y: edge ? Math.max(floor, mean + edge * curve.half[k]) : mean};
+    });
     sets.push({
       label: combination.label, data: points(0), half: curve.half, borderColor: colour,
       backgroundColor: colour, borderWidth: 2, borderDash: dashed ? [6, 4] : [],
@@ -63,7 +68,7 @@ function datasetsOf(metric) {
     });
     if (!curve.half) return;
     const band = {band: true, borderWidth: 0, pointRadius: 0, pointHoverRadius: 0,
-      pointHitRadius: 0, backgroundColor: withAlpha(colour, 0.16)};
+      pointHitRadius: 0, backgroundColor: withAlpha(colour, opacity)};
     sets.push({...band, data: points(1), fill: '+1'}, {...band, data: points(-1)});
   });
   return sets;
@@ -86,7 +91,7 @@ function goodForLogarithm(metric) {
 function scaleOptions(extra) {
   return {
     grid: {color: styleValue('--grid'), borderColor: styleValue('--line'), tickColor: 'transparent'},
-    ticks: {color: styleValue('--soft'), maxTicksLimit: 7, maxRotation: 0,
+    ticks: {color: styleValue('--soft'), maxTicksLimit: 7, maxRotation: 0, includeBounds: false,
       callback: (value) => number(value, 3)},
     ...extra,
   };
@@ -157,7 +162,7 @@ function curveChart(metric, parent) {
   function refresh() {
     toggle.textContent = logarithmic ? 'log scale' : 'linear scale';
     toggle.setAttribute('aria-label', metric + ': ' + toggle.textContent + ', change it');
-    chart.data.datasets = datasetsOf(metric);
+    chart.data.datasets = datasetsOf(metric, logarithmic);
     chart.options.scales = {
       x: scaleOptions({type: 'linear', title: {display: true, text: axisLabel(),
         color: styleValue('--soft')}, bounds: 'data'}),

@@ -84,7 +84,8 @@ function topologyView(index) {
   const say = (text) => inspect.textContent = text;
   const shown = topology.rounds.length;
   const machines = Math.ceil(topology.workers / topology.workers_per_node);
-  const facts = [plural(topology.workers, 'worker') + ' on ' + plural(machines, 'machine'),
+  const facts = [plural(topology.workers, 'worker') + ' on ' + plural(machines, 'machine') +
+      (machines > 1 ? ' (colours)' : ''),
     topology.period === 0 ? 'never repeats' : 'repeats after ' + plural(topology.period, 'round'),
     topology.exact ? 'averages exactly' :
         'shrinks disagreement to ' + number(topology.rho_period, 3) + ' a period',

@@ -4,7 +4,8 @@
 function sortableTable(caption, columns, rows) {
   const body = h('tbody', {});
   const heads = columns.map((column, c) => {
-    const button = h('button', {type: 'button', onclick: () => sort(c)}, column.text);
+    const button = h('button', {type: 'button', onclick: () => sort(c)},
+        h('span', {class: 'wrap'}, column.text));
     return h('th', {scope: 'col', class: 'sortable' + (column.number ? ' number' : ''),
       'aria-sort': 'none'}, button);
   });
@@ -62,10 +63,12 @@ function verdictText() {
   if (unknown === against.length) {
     return text + '; with fewer than two common seeds that may be chance.';
   }
-  text += ', but ';
-  return text + (equals.length === 1 ? 'is not distinguishable from ' +
-      data.combinations[equals[0].b].label : plural(equals.length, 'other') +
-      ' of ' + against.length + ' are not distinguishable from it') + '.';
+  if (equals.length === 1) {
+    return text + ', but is not distinguishable from ' + data.combinations[equals[0].b].label + '.';
+  }
+  return text + ', but ' + (equals.length === against.length ? 'none' : equals.length) + ' of the ' +
+      against.length + ' others ' + (equals.length === against.length ? 'is distinguishable' :
+      'are not distinguishable') + ' from it.';
 }
 
 // Round numbers between low and high.
@@ -104,22 +107,20 @@ function ranking() {
       track.append(...scores.map((value) => h('span', {class: 'seed', style: 'left: ' + at(value)})));
     }
     track.append(h('span', {class: 'mean', style: 'left: ' + at(score.mean)}));
-    return [h('div', {class: 'name'}, label), track, h('div', {class: 'value'}, meanText(score), ' ',
-        h('small', {}, 'n = ' + score.count,
-            left ? h('span', {class: 'left'}, ', without ' + left) : null))];
+    return h('div', {class: 'row'}, h('div', {class: 'name'}, label), track,
+        h('div', {class: 'value'}, meanText(score), ' ', h('small', {}, 'n = ' + score.count, ' ',
+            left ? h('span', {class: 'left'}, 'without ' + left) : null)));
   }
-  scored.slice(0, most).forEach((combination, i) => grid.append(...row(combination, i)));
-  const scale = [h('div', {class: 'blank'}), h('div', {class: 'scale', 'aria-hidden': 'true'},
-      ...marks.map((mark) => h('span', {style: 'left: ' + at(mark)}, number(mark, 4)))),
-  h('div', {class: 'blank'})];
-  grid.append(...scale);
+  grid.append(...scored.slice(0, most).map(row));
+  const scale = h('div', {class: 'row', 'aria-hidden': 'true'}, h('div', {}),
+      h('div', {class: 'scale'}, ...marks.map((mark) =>
+        h('span', {style: 'left: ' + at(mark)}, number(mark, 4)))), h('div', {}));
+  grid.append(scale);
   const box = h('div', {}, grid);
   if (scored.length > most) {
     const button = h('button', {type: 'button', class: 'more', onclick: () => {
       button.remove();
-      scored.slice(most).forEach((combination, i) => {
-        row(combination, most + i).forEach((part) => grid.insertBefore(part, scale[0]));
-      });
+      scored.slice(most).forEach((combination, i) => scale.before(row(combination, most + i)));
     }}, 'Show all ' + scored.length + ' combinations');
     box.append(button);
   }
@@ -151,7 +152,7 @@ function overviewSection() {
       ['consensus_distance', 'consensus distance', (value) => number(value, 2)]];
     for (const [name, text, format] of shown) {
       if (best.numbers[name] === undefined) continue;
-      tiles.push(tile(text + (combinations > 1 ? ', of the best' : ''),
+      tiles.push(tile(text + (combinations > 1 ? ' (best)' : ''),
           format(best.numbers[name])));
     }
   }
@@ -175,13 +176,12 @@ function timeSection() {
       'Milliseconds per step by phase, one bar per combination; arrow keys read values');
   box.querySelector('.plot').style.height = 76 + 34 * drawn.length + 'px';
   parent.append(box);
-  const short = (label) => label.length > 28 ? label.slice(0, 27) + '…' : label;
+  const short = (label, most) => label.length > most ? label.slice(0, most - 1) + '…' : label;
   const chart = new Chart(canvas, {type: 'bar', data: {}, options: {indexAxis: 'y',
     interaction: {mode: 'index', axis: 'y', intersect: false}}});
   function refresh() {
-    const narrow = innerWidth < 700;
     chart.data = {
-      labels: drawn.map((i) => short(data.combinations[i].label)),
+      labels: drawn.map((i) => short(data.combinations[i].label, innerWidth < 700 ? 16 : 36)),
       datasets: data.phases.map((phase, p) => ({
         label: phase, backgroundColor: styleValue('--p' + p), barPercentage: 0.72,
         data: drawn.map((i) => data.combinations[i].numbers['phase_ms/' + phase]),
@@ -192,8 +192,7 @@ function timeSection() {
         color: styleValue('--soft')}}),
       y: scaleOptions({stacked: true, grid: {display: false}, ticks: {
         color: styleValue('--ink'), autoSkip: false, mirror: false,
-        callback: (value, index) => narrow ? chart.data.labels[index].slice(0, 14) :
-            chart.data.labels[index]}}),
+        callback: (value, index) => chart.data.labels[index]}}),
     };
     chart.options.plugins = {
       legend: {position: 'top', align: 'start', labels: {color: styleValue('--ink'), boxWidth: 12,
@@ -209,7 +208,7 @@ function timeSection() {
   const several = data.combinations.length > 1;
   const columns = [...(several ? [{text: 'combination'}] : []), {text: 'step ms', number: true},
     {text: 'p50', number: true}, {text: 'p99', number: true}, {text: 'waiting ms', number: true},
-    {text: 'communication hidden', number: true}, {text: 'slowest worker computes', number: true},
+    {text: 'hidden communication', number: true}, {text: 'slowest worker computes', number: true},
     {text: 'median computes', number: true}];
   parent.append(h('details', {open: !several || timed.length <= 8},
       h('summary', {}, 'Step times as numbers'),
@@ -237,16 +236,16 @@ function statisticsSection() {
   const decided = data.comparisons.filter(({verdict}) => verdict === 'first' || verdict === 'second');
   const open = data.comparisons.filter(({verdict}) => verdict === 'neither');
   const unknown = data.comparisons.filter(({verdict}) => verdict === 'unknown');
-  const shown = [...decided, ...open, ...unknown].slice(0, 12);
+  const shown = [...decided, ...open, ...unknown].slice(0, 8);
   parent.append(h('ul', {class: 'sentences'}, ...shown.map(({text}) => h('li', {}, text + '.')),
       shown.length < data.comparisons.length ?
-          h('li', {}, 'and ' + (data.comparisons.length - shown.length) + ' more, in the table') : ''));
+          h('li', {}, data.comparisons.length - shown.length + ' more in the table') : ''));
   const columns = [{text: 'A'}, {text: 'B'}, {text: 'A − B', number: true},
     {text: '95 % interval', number: true}, {text: 'seeds', number: true}, {text: 'p', number: true},
     {text: 'p adjusted', number: true}, {text: 'verdict'}];
   const words = {first: 'A is better', second: 'B is better', neither: 'not distinguishable',
     unknown: 'not comparable'};
-  parent.append(sortableTable('Comparisons', columns, data.comparisons.map((comparison) => {
+  const table = sortableTable('Comparisons', columns, data.comparisons.map((comparison) => {
     const {difference} = comparison;
     const a = data.combinations[comparison.a].label, b = data.combinations[comparison.b].label;
     const interval = difference.low === undefined ? '–' :
@@ -256,8 +255,9 @@ function statisticsSection() {
       numberCell(comparison.p, number(comparison.p, 2)),
       numberCell(comparison.adjusted, number(comparison.adjusted, 2)),
       {text: words[comparison.verdict], key: words[comparison.verdict]}];
-  })));
-  parent.append(h('p', {class: 'note'}, 'Paired t tests of ' + data.metric + ' over the seeds that ' +
+  }));
+  parent.append(h('details', {open: data.comparisons.length <= 10},
+      h('summary', {}, 'All comparisons as a table'), table), h('p', {class: 'note'}, 'Paired t tests of ' + data.metric + ' over the seeds that ' +
       'both have, two-sided; p values after Holm’s correction for ' +
       plural(data.comparisons.length, 'comparison') + ', significant below 0.05. ' +
       (data.all_pairs ? 'Each is compared with each.' : 'The best is compared with every other ' +
