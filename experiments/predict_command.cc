@@ -18,9 +18,9 @@
 DECLARE_bool(json);
 DEFINE_string(
     sweep, "",
-    "predict a map of who is fastest where: nodes=2:64 nic_gbps=1:400 jitter=0:0.3; "
-    "FROM:TO, FROM:TO:POINTS or A,B,C of any figure of a cluster, compute_ms or model_mb; "
-    "report the sweep in this directory");
+    "report: the directory of a sweep; predict: a map of who is fastest where, nodes=2:64 "
+    "nic_gbps=1:400 jitter=0:0.3; FROM:TO, FROM:TO:POINTS or A,B,C of any figure of a "
+    "cluster, compute_ms or model_mb");
 DEFINE_string(csv, "", "with --sweep: a file to write the points to");
 DEFINE_string(svg, "", "with --sweep: a file to draw the map into");
 

@@ -30,7 +30,7 @@ std::vector<double> Steps(const CurveGroup& group) {
 
 // The best combinations' curves of `metric`; fewer than two points are no curve.
 LineChart ChartOf(const Analysis& analysis, const std::string& metric, const Axis& axis) {
-  LineChart chart{metric, axis.label, metric, {}};
+  LineChart chart{axis.label, metric, {}};
   for (const Combination& combination : analysis.combinations) {
     if (chart.series.size() == kMostCurves) break;
     for (const CurveGroup& group : combination.curves) {
@@ -41,6 +41,19 @@ LineChart ChartOf(const Analysis& analysis, const std::string& metric, const Axi
     }
   }
   return chart;
+}
+
+// A mean with as many decimals as two significant digits of its interval have.
+struct MeanDigits {
+  std::string mean, half_width;
+};
+
+MeanDigits DigitsOf(const MeanEstimate& score) {
+  const double half = score.interval ? score.interval->high - score.mean : 0;
+  int decimals = 4;
+  if (half > 0) decimals = 1 - static_cast<int>(std::floor(std::log10(half)));
+  decimals = std::clamp(decimals, 0, 8);
+  return {absl::StrFormat("%.*f", decimals, score.mean), absl::StrFormat("%.*f", decimals, half)};
 }
 
 std::string RankingSvg(const ReportInput& input, const std::vector<const Combination*>& ranked) {
@@ -74,13 +87,14 @@ std::string RankingSvg(const ReportInput& input, const std::vector<const Combina
     const MeanEstimate& score = ranked[i]->score;
     const double y = kTop + kRow * (static_cast<double>(i) + 0.5);
     absl::StrAppend(&svg, SvgText(left - 10, y + 4, "end", 12, ranked[i]->label));
-    std::string value = absl::StrFormat("%.5g", score.mean);
+    const MeanDigits digits = DigitsOf(score);
+    std::string value = digits.mean;
     if (score.interval) {
       absl::StrAppend(&svg, absl::StrFormat("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" "
                                             "stroke=\"%s\" stroke-width=\"2\"/>\n",
                                             at(score.interval->low), at(score.interval->high), y, y,
                                             SvgColour(0)));
-      absl::StrAppend(&value, absl::StrFormat(" ± %.2g", score.interval->high - score.mean));
+      absl::StrAppend(&value, " ± ", digits.half_width);
     }
     absl::StrAppend(&svg,
                     absl::StrFormat("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n",
@@ -122,15 +136,11 @@ std::string TexEscaped(const std::string& text) {
                                     {"^", "\\textasciicircum{}"}});
 }
 
-// A mean with as many digits as its interval allows: two significant ones of that.
 std::string TexMean(const MeanEstimate& score, bool bold) {
-  const double half = score.interval ? score.interval->high - score.mean : 0;
-  int decimals = 4;
-  if (half > 0) decimals = 1 - static_cast<int>(std::floor(std::log10(half)));
-  decimals = std::clamp(decimals, 0, 8);
-  std::string mean = absl::StrFormat("%.*f", decimals, score.mean);
+  const MeanDigits digits = DigitsOf(score);
+  std::string mean = digits.mean;
   if (bold) mean = absl::StrCat("\\mathbf{", mean, "}");
-  if (score.interval) absl::StrAppend(&mean, absl::StrFormat(" \\pm %.*f", decimals, half));
+  if (score.interval) absl::StrAppend(&mean, " \\pm ", digits.half_width);
   return absl::StrCat("$", mean, "$");
 }
 

@@ -12,7 +12,7 @@
 namespace starling {
 namespace {
 
-constexpr double kWidth = 420, kHeight = 260, kLeft = 66, kTop = 40, kRight = 16;
+constexpr double kWidth = 420, kHeight = 260, kLeft = 66, kTop = 16, kRight = 16;
 constexpr double kLogarithmicFrom = 20;  // largest mean over smallest
 
 std::string Number(double value) { return absl::StrFormat("%.6g", value); }
@@ -114,7 +114,7 @@ std::vector<double> Ticks(double low, double high, int count) {
   }
   std::vector<double> ticks;
   for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i) {
-    ticks.push_back(i * step);
+    ticks.push_back(i * step + 0.0);  // not -0
   }
   return ticks;
 }
@@ -137,7 +137,6 @@ std::string LineChartSvg(const LineChart& chart) {
   const double height =
       kTop + kHeight + 52 + row * static_cast<double>((chart.series.size() + 1) / 2);
   std::string svg = SvgHead(kLeft + kWidth + kRight, height);
-  absl::StrAppend(&svg, SvgText(kLeft, 24, "start", 14, chart.title));
   if (!(means.low <= means.high)) return absl::StrCat(svg, "</svg>\n");
   const Scale x(xs.low, xs.high, false, kLeft, kLeft + kWidth);
   const Scale y(ys.low, ys.high, logarithmic, kTop + kHeight, kTop);

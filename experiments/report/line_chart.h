@@ -15,7 +15,7 @@ struct ChartSeries {
 };
 
 struct LineChart {
-  std::string title, x_label, y_label;
+  std::string x_label, y_label;
   std::vector<ChartSeries> series;
 };
 

@@ -60,6 +60,9 @@ void AddMetrics(absl::string_view text, RunRecord* record) {
     }
   }
   record->simulated = !sim_seconds.empty();
+  for (auto* known : {&sim_seconds, &bytes}) {
+    if (!known->empty()) known->emplace(0, 0.0);  // where every run begins
+  }
   const auto& seconds = record->simulated ? sim_seconds : wall_seconds;
   for (const auto& [step, wall] : wall_seconds) {
     record->progress[step] = {Interpolate(seconds, step), Interpolate(bytes, step) / 1e6};

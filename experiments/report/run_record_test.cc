@@ -38,6 +38,8 @@ TEST(RunRecordTest, ReadsMetricsOfTheWorldAndTheSummary) {
 TEST(RunRecordTest, InterpolatesSimulatedSecondsAndBytes) {
   const std::string directory = NewDirectory();
   WriteText(directory + "/metrics.jsonl",
+            R"({"step":5,"worker":-1,"wall_s":0.5,"consensus/distance":0.9})"
+            "\n"
             R"({"step":10,"worker":-1,"wall_s":1,"train/loss":3,"time/sim_seconds":100,)"
             R"("comm/bytes_sent_per_worker":2e6})"
             "\n"
@@ -49,6 +51,8 @@ TEST(RunRecordTest, InterpolatesSimulatedSecondsAndBytes) {
             R"({"step":20,"worker":-1,"wall_s":3,"tr)");  // killed here
   const RunRecord record = *ReadRunRecord(directory);
   EXPECT_TRUE(record.simulated);
+  EXPECT_EQ(record.progress.at(5).seconds, 50);
+  EXPECT_EQ(record.progress.at(5).megabytes, 1);
   EXPECT_EQ(record.progress.at(15).seconds, 200);
   EXPECT_EQ(record.progress.at(15).megabytes, 3);
   EXPECT_TRUE(std::isnan(record.metrics.at("train/loss").at(20)));
