@@ -10,7 +10,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "core/run/test_files.h"
 #include "core/state_tensors.h"
+#include "core/status.h"
+#include "experiments/digest_trail.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -49,11 +52,12 @@ class MonitorTest : public testing::Test {
   }
   ~MonitorTest() override { std::fclose(file_); }
 
-  std::unique_ptr<Monitor> Make(absl::Status answer = absl::OkStatus()) {
+  std::unique_ptr<Monitor> Make(absl::Status answer = absl::OkStatus(),
+                                MonitorOptions options = {}) {
     plan_.eras = *MakeEras(plan_.config, nullptr);
     std::vector<std::unique_ptr<MetricSink>> sinks;
     sinks.push_back(std::make_unique<RecordingSink>(&records_, std::move(answer)));
-    return std::make_unique<Monitor>(&plan_, &progress_, std::move(sinks));
+    return std::make_unique<Monitor>(&plan_, &progress_, std::move(sinks), std::move(options));
   }
 
   // One whole step of two workers.
@@ -241,6 +245,58 @@ TEST_F(MonitorTest, TimeUpIsAnEndAsPlanned) {
   EXPECT_TRUE(monitor->out_of_time());
   monitor->RequestStop();  // too late to be the reason
   EXPECT_EQ(monitor->Result().status, RunStatus::kDone);
+}
+
+TEST_F(MonitorTest, APlannedEndIsTheOnlyOne) {
+  plan_.config.mutable_train()->set_max_seconds(1e-9);
+  MonitorOptions options;
+  options.end = PlannedEnd{2, StopReason::kRequested};
+  const auto monitor = Make(absl::OkStatus(), std::move(options));
+  Step(monitor.get(), 0, Loss(1), Loss(std::nan("")));
+  Step(monitor.get(), 1, Loss(1), Loss(1));
+  EXPECT_FALSE(monitor->Enter(0, 2));
+  EXPECT_FALSE(monitor->Enter(1, 2));
+  EXPECT_FALSE(monitor->out_of_time());
+  EXPECT_EQ(monitor->Result().status, RunStatus::kDiverged);
+  EXPECT_EQ(monitor->Result().steps, 2);
+}
+
+TEST_F(MonitorTest, DigestsAreRecordedInOrder) {
+  const std::string path = NewDirectory() + "/digests.jsonl";
+  auto trail = DigestTrailWriter::Open(path, "");
+  CHECK_OK(trail);
+  MonitorOptions options;
+  options.digests = trail->get();
+  const auto monitor = Make(absl::OkStatus(), std::move(options));
+  StepReport first = Loss(1), second = Loss(2);
+  first.digests = {{"parameters/w", 5}};
+  second.digests = {{"parameters/w", 6}};
+  Step(monitor.get(), 0, first, second);
+  Step(monitor.get(), 1, Loss(1), Loss(2));  // none are due
+  const auto positions = monitor->Settle(2);
+  CHECK_OK(positions);
+  EXPECT_EQ(positions->at(kDigestTrailFile), (*trail)->position());
+  const auto recorded = ReadDigestTrail(path);
+  CHECK_OK(recorded);
+  ASSERT_EQ(recorded->steps.size(), 1u);
+  EXPECT_EQ(recorded->steps.at(1).at(0).digests, std::vector<uint64_t>{5});
+  EXPECT_EQ(recorded->steps.at(1).at(1).digests, std::vector<uint64_t>{6});
+}
+
+TEST(StepReportTest, TravelsWhole) {
+  StepReport report = Loss(0.25);
+  report.lr = 0.5;
+  report.seconds = 1.5;
+  report.bytes_sent = 7;
+  report.phase_seconds[1] = 0.75;
+  report.digests = {{"a", 1}, {"b", 0xffffffffffffffff}};
+  const StepReport other = Decode(Encode(3, 4, report));
+  EXPECT_EQ(other.loss, 0.25);
+  EXPECT_EQ(other.lr, 0.5);
+  EXPECT_EQ(other.seconds, 1.5);
+  EXPECT_EQ(other.bytes_sent, 7);
+  EXPECT_EQ(other.phase_seconds, report.phase_seconds);
+  EXPECT_EQ(other.digests, report.digests);
 }
 
 TEST_F(MonitorTest, TrainingMetricsAverageOverWorkersAndSteps) {

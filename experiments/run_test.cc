@@ -173,6 +173,26 @@ TEST_F(RunTest, MetricsThatCannotBeWrittenFailTheRun) {
   }
 }
 
+TEST_F(RunTest, RecordsWhatRepeatsIt) {
+  options_.commit = "0123";
+  options_.dirty = true;
+  options_.patch = "diff --git ...\n";
+  ASSERT_TRUE(Run("allreduce", "nowhere").ok());
+  EXPECT_EQ(Contents("source.patch"), options_.patch);
+  const auto manifest = nlohmann::json::parse(Contents("manifest.json"));
+  EXPECT_EQ(manifest["plugins"]["backend"], std::vector<std::string>{"threads"});
+  EXPECT_EQ(manifest["run"]["data_fingerprint"].get<std::string>().size(), 16u);
+}
+
+TEST_F(RunTest, APlannedEndWithEverythingThatEndsARun) {
+  options_.end = PlannedEnd{4, StopReason::kOutOfTime};
+  const auto result = Run("allreduce", "nowhere");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->steps, 4);
+  EXPECT_EQ(result->status, RunStatus::kDone);
+  EXPECT_TRUE(result->evaluated);
+}
+
 TEST_F(RunTest, CanBeStoppedFromOutside) {
   std::vector<bool> watched;
   options_.watch = [&](Monitor* monitor) {

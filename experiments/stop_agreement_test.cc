@@ -29,6 +29,20 @@ TEST(StopAgreement, StepsThatSomeWorkerHasBegunAreMadeByAll) {
   EXPECT_FALSE(stop.Enter(1, 2));
 }
 
+TEST(StopAgreement, EndsWhereItWasPlannedOrBefore) {
+  const PlannedEnd end{2, StopReason::kOutOfTime};
+  StopAgreement planned(nullptr, 1, end);
+  EXPECT_TRUE(planned.Enter(0, 0));
+  EXPECT_TRUE(planned.Enter(0, 1));
+  EXPECT_FALSE(planned.Enter(0, 2));
+  EXPECT_EQ(planned.reason(), StopReason::kOutOfTime);
+  StopAgreement asked(nullptr, 1, end);
+  EXPECT_TRUE(asked.Enter(0, 0));
+  asked.Request(StopReason::kRequested);
+  EXPECT_FALSE(asked.Enter(0, 1));
+  EXPECT_EQ(asked.reason(), StopReason::kRequested);
+}
+
 // Every process is one worker that takes `steps[worker]` steps freely before `asker` asks to stop;
 // returns how many steps each has made in the end.
 std::vector<int64_t> StepsMade(const std::vector<int64_t>& steps, int asker) {

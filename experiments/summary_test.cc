@@ -56,6 +56,7 @@ TEST(ReadSummaryTest, ComesBackAsFarAsAComparisonNeedsIt) {
   result.test.perplexity = 1.5;
   result.test.worker_loss = {1, 2, 3};
   result.test.worker_accuracy = {0.25, 0.5, 0.75};
+  result.state_digest = 0xfedcba9876543210;
   const std::string directory = NewDirectory();
   CHECK_OK(WriteFileAtomically(directory + "/summary.json", SummaryJson(config, result)));
   const auto read = ReadSummary(directory);
@@ -74,6 +75,7 @@ TEST(ReadSummaryTest, ComesBackAsFarAsAComparisonNeedsIt) {
   EXPECT_FALSE(read->test.bleu.has_value());
   EXPECT_THAT(read->test.worker_loss, ElementsAre(1, 2, 3));
   EXPECT_THAT(read->test.worker_accuracy, ElementsAre(0.25, 0.5, 0.75));
+  EXPECT_EQ(read->state_digest, 0xfedcba9876543210);
 }
 
 TEST(ReadSummaryTest, NamesWhatIsNoSummary) {

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "core/run/host.h"
 #include "gmock/gmock.h"
@@ -57,9 +58,11 @@ TEST(ManifestTest, TakesWhatTheCallerKnows) {
   EXPECT_EQ(Parsed(inputs)["run"], nlohmann::json::object());
   inputs.libraries["libtorch"] = "1.13.1";
   inputs.run["partition_fingerprint"] = "00ff";
+  inputs.plugins["backend"] = {"mpi", "threads"};
   const nlohmann::json json = Parsed(inputs);
   EXPECT_EQ(json["libraries"]["libtorch"], "1.13.1");
   EXPECT_EQ(json["run"]["partition_fingerprint"], "00ff");
+  EXPECT_EQ(json["plugins"]["backend"], (std::vector<std::string>{"mpi", "threads"}));
 }
 
 TEST(ManifestTest, UnknownCommitIsNull) {

@@ -95,9 +95,12 @@ absl::StatusOr<std::optional<bool>> CompareTrails(const Pair& pair) {
 }  // namespace
 
 absl::StatusOr<bool> ReplayOne(const RecordedRun& run, const ReplayOptions& options,
-                               const Exactness& exactness) {
+                               Exactness exactness) {
   ASSIGN_OR_RETURN(const Replayed replayed, Replay(run, options));
   if (!IsLead()) return true;
+  if (!replayed.deterministic && exactness.obstacle.empty()) {
+    exactness.obstacle = "the algorithm depends on timing, but where time is simulated";
+  }
   const Pair pair{run, replayed, options.directory};
   std::printf("%s again, steps %" PRId64 " to %" PRId64 " of %" PRId64 ", on %s\n",
               run.path.c_str(), replayed.first_step + 1, replayed.result.steps, run.steps,

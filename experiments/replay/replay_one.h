@@ -19,7 +19,7 @@ struct Exactness {
 // Runs it again and prints what is equal and what is not. Returns whether all is; where there are
 // several processes, in those that do not lead, true.
 absl::StatusOr<bool> ReplayOne(const RecordedRun& run, const ReplayOptions& options,
-                               const Exactness& exactness);
+                               Exactness exactness);
 
 }  // namespace starling
 

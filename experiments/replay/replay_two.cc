@@ -225,12 +225,12 @@ absl::StatusOr<std::string> TwoRuns::ValuesText(const TrailDifference& differenc
     return absl::StrCat("element ", IndexText(what.index), ": ", what.a, " in A, ", what.b,
                         " in B");
   };
-  return absl::StrCat(", ", element(tensor->first), "\n", all.differing_workers, " of ",
-                      all.workers, " workers, ", all.differing_tensors, " of ", all.tensors,
-                      " tensors and ", all.differing_elements,
-                      " elements differ there, the largest by ",
-                      absl::StrFormat("%.6g", all.largest.size), ": worker ", all.largest_worker,
-                      ", ", TensorText(all.largest_tensor), ", ", element(all.largest));
+  return absl::StrCat(
+      ", ", element(tensor->first), "\n", all.differing_workers, " of ", all.workers,
+      " workers and ", all.differing_tensors, " of ", all.tensors, " tensors differ there, in ",
+      all.differing_elements, all.differing_elements == 1 ? " element" : " elements",
+      "; the largest difference is ", absl::StrFormat("%.6g", all.largest.size), ": worker ",
+      all.largest_worker, ", ", TensorText(all.largest_tensor), ", ", element(all.largest));
 }
 
 void TwoRuns::ReportDifference(const TrailDifference& difference) {

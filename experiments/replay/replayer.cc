@@ -115,9 +115,14 @@ absl::StatusOr<Replayed> Replay(const RecordedRun& run, const ReplayOptions& opt
   how.failed = [](const absl::Status& reason) { Complain(reason); };
   Replayed replayed;
   replayed.backend = plan.config.backend().name();
+  replayed.deterministic =
+      plan.facts.deterministic || (run.backend == "sim" && replayed.backend == "sim");
   if (options.from_step > 0) {
-    const int64_t before = std::min(options.from_step, how.end->step - 1);
-    ASSIGN_OR_RETURN(how.resume, PointBefore(run, before, plan));
+    if (options.from_step >= how.end->step) {
+      return absl::InvalidArgumentError(absl::StrCat("--from_step is ", options.from_step, ", but ",
+                                                     run.path, " has made ", run.steps, " steps"));
+    }
+    ASSIGN_OR_RETURN(how.resume, PointBefore(run, options.from_step, plan));
     if (how.resume) replayed.first_step = how.resume->manifest.step;
   }
   ASSIGN_OR_RETURN(const auto backend, MakeBackend(plan, Cores()));

@@ -31,7 +31,8 @@ struct ReplayOptions {
 struct Replayed {
   int64_t first_step = 0;  // steps that were made before it began
   std::string backend;
-  RunResult result;  // whole in the lead
+  bool deterministic = true;  // bits depend on timing neither in the run nor in this
+  RunResult result;           // whole in the lead
 };
 
 // The run's config as one that is part of the program, and what changes it here: what --set asks

@@ -80,8 +80,8 @@ class ReplayTest(unittest.TestCase):
         self.assertEqual((step, worker, tensor, element), ("37", "3", "x1", "12"))
         self.assertEqual(int(a_bits, 16) ^ int(b_bits, 16), 1 << equal_bits)
         self.assertNotEqual(float(a), float(b))
-        self.assertRegex(out, r"\n1 of 4 workers, 1 of 40 tensors and 1 elements differ there, the "
-                         r'largest by \S+: worker 3, tensor "x1", element \[12\]: ' +
+        self.assertRegex(out, r"\n1 of 4 workers and 1 of 40 tensors differ there, in 1 element; the "
+                         r'largest difference is \S+: worker 3, tensor "x1", element \[12\]: ' +
                          re.escape("%s (0x%s) in A, %s (0x%s) in B" % (a, a_bits, b, b_bits)))
 
     # Two runs.
@@ -248,6 +248,10 @@ class ReplayTest(unittest.TestCase):
         directory = self.train("--set=backend={name: \"sim\" config {cluster: \"t4_infiniband\"}}")
         self.assertIn("on sim\nstate_digest  equal: ", self.replay(directory))
         self.replay(directory, "--set=backend={name: \"threads\"}")
+        directory = self.train("--set=backend={name: \"sim\" config {mode: TIME_ONLY}}")
+        out = self.replay(directory)
+        self.assertNotIn("state_digest", out)
+        self.assertRegex(out, r"metrics       equal: \d+ values, times not compared\n")
 
     def test_a_level_that_the_processor_lacks(self):
         directory = self.train()
@@ -289,6 +293,17 @@ class ReplayTest(unittest.TestCase):
         self.assertIn("threads", manifest["plugins"]["backend"])
         self.assertIn(manifest["run"]["cpu"], ("avx2", "avx512", "baseline"))
 
+    def test_uncommitted_changes_are_in_the_record(self):
+        directory = self.train()
+        source = json.loads(read(directory, "manifest.json"))["starling"]
+        self.assertEqual(os.path.exists(os.path.join(directory, "source.patch")),
+                         bool(source["dirty"]))
+        self.assertNotIn("note: ", self.run_("replay", directory).err)
+        edit(os.path.join(directory, "manifest.json"),
+             lambda text: re.sub(r'"commit": ("\w+"|null)', '"commit": "%s"' % ("ab" * 20), text))
+        self.assertRegex(self.run_("replay", directory).err, "note: .* was made by commit (ab){20}.*, "
+                         "this program is of ")
+
     def test_mistakes(self):
         directory = self.train()
         arms = self.train(config=CONFIG + 'arm { name: "one" } arm { name: "two" set: "seed=2" }')
@@ -301,6 +316,7 @@ class ReplayTest(unittest.TestCase):
             (["/nowhere"], "/nowhere holds no run (no STATUS)"),
             ([arms], "of arms each has its directory there"),
             ([directory, "--from_step=5", "--until_step=5"], "--from_step is 5 and --until_step 5"),
+            ([directory, "--from_step=40"], "--from_step is 40, but %s has made 40 steps" % directory),
             ([directory, directory, "--np=4"], "two runs are compared in one process"),
             ([other], 'no topology "rong" is linked into this binary; did you mean "ring"?'),
         ):
