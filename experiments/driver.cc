@@ -17,7 +17,7 @@
 #include "experiments/inspect_commands.h"
 #include "experiments/predict_command.h"
 #include "experiments/replay/replay_command.h"
-#include "experiments/report_command.h"
+#include "experiments/report/report_command.h"
 #include "experiments/sweep/sweep_command.h"
 #include "experiments/train_command.h"
 #include "experiments/verify_command.h"

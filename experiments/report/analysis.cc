@@ -127,15 +127,15 @@ std::map<std::string, double> MeanNumbers(const std::vector<const RunRecord*>& r
   return means;
 }
 
-std::vector<Link> MeanLinks(const std::vector<const RunRecord*>& records) {
+std::vector<LinkTraffic> MeanLinks(const std::vector<const RunRecord*>& records) {
   std::map<std::pair<int, int>, double> sums;
   double runs = 0;
   for (const RunRecord* record : records) {
     if (record->links.empty()) continue;
     ++runs;
-    for (const Link& link : record->links) sums[{link.from, link.to}] += link.bytes;
+    for (const LinkTraffic& link : record->links) sums[{link.from, link.to}] += link.bytes;
   }
-  std::vector<Link> links;
+  std::vector<LinkTraffic> links;
   for (const auto& [ends, bytes] : sums) {
     links.push_back({ends.first, ends.second, bytes / runs});
   }

@@ -45,7 +45,7 @@ struct Combination {
   bool unfinished = false;                // no run counts; curves and numbers are of those begun
   std::vector<CurveGroup> curves;         // thinned
   std::map<std::string, double> numbers;  // of summary.json, means of those that all runs have
-  std::vector<Link> links;                // means, of the runs that have any
+  std::vector<LinkTraffic> links;         // means, of the runs that have any
   std::optional<Experiment> config;       // of one run
 };
 

@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "experiments/report/csv.h"
+#include "experiments/csv.h"
 #include "experiments/report/line_chart.h"
 #include "experiments/svg.h"
 

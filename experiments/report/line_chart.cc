@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "experiments/report/csv.h"
+#include "experiments/csv.h"
 #include "experiments/svg.h"
 
 namespace starling {

@@ -33,13 +33,13 @@ std::optional<Json> TopologyJson(const Experiment& config) {
   return json;
 }
 
-Json LinksJson(const std::vector<Link>& links) {
+Json LinksJson(const std::vector<LinkTraffic>& links) {
   int workers = 1;
-  for (const Link& link : links) workers = std::max({workers, link.from + 1, link.to + 1});
+  for (const LinkTraffic& link : links) workers = std::max({workers, link.from + 1, link.to + 1});
   const int block = (workers + kMostBlocks - 1) / kMostBlocks;
   const int size = (workers + block - 1) / block;
   std::vector<std::vector<double>> bytes(size, std::vector<double>(size));
-  for (const Link& link : links) bytes[link.from / block][link.to / block] += link.bytes;
+  for (const LinkTraffic& link : links) bytes[link.from / block][link.to / block] += link.bytes;
   for (std::vector<double>& row : bytes) {
     for (double& sum : row) sum = std::round(sum);
   }

@@ -21,7 +21,7 @@ std::optional<nlohmann::ordered_json> TopologyJson(const Experiment& config);
 
 // {"size": blocks, "block": workers per block, "bytes": [row of sender 0, ...]}: workers stand
 // alone if there are at most 32, else in blocks of neighbours.
-nlohmann::ordered_json LinksJson(const std::vector<Link>& links);
+nlohmann::ordered_json LinksJson(const std::vector<LinkTraffic>& links);
 
 }  // namespace starling
 

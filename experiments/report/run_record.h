@@ -21,7 +21,7 @@ struct Progression {
 };
 
 // Bytes of training traffic from one worker to another.
-struct Link {
+struct LinkTraffic {
   int from = 0, to = 0;
   double bytes = 0;
 };
@@ -35,7 +35,7 @@ struct RunRecord {
   // The numbers in summary.json, inner ones with their path ("step_ms/p50"); without nulls.
   std::map<std::string, double> numbers;
   std::string message, state_digest;
-  std::vector<Link> links;
+  std::vector<LinkTraffic> links;
 
   std::optional<Experiment> config;  // as resolved; absent if its plug-ins are not linked
 };

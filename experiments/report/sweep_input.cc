@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "core/run/file_io.h"
 #include "core/status.h"
-#include "experiments/report/csv.h"
+#include "experiments/csv.h"
 #include "nlohmann/json.hpp"
 
 namespace starling {

@@ -87,7 +87,7 @@ class Expander {
 
   // `seeds` are added to the base's.
   absl::Status Add(std::vector<std::string> values, const std::vector<int>& seeds) {
-    Combination combination;
+    SweepCombination combination;
     combination.values = std::move(values);
     Experiment config;
     absl::Status status = Assign(&combination, &config);
@@ -137,7 +137,7 @@ class Expander {
 
  private:
   // The base with the values of `combination`, not yet resolved.
-  absl::Status Assign(Combination* combination, Experiment* config) {
+  absl::Status Assign(SweepCombination* combination, Experiment* config) {
     *config = sweep_.base();
     config->clear_arm();
     for (size_t i = 0; i < combination->values.size(); ++i) {
@@ -282,7 +282,7 @@ std::string PointText(const std::vector<std::string>& columns,
 std::string ExpansionText(const Expansion& expansion) {
   std::string text;
   for (size_t i = 0; i < expansion.combinations.size(); ++i) {
-    const Combination& combination = expansion.combinations[i];
+    const SweepCombination& combination = expansion.combinations[i];
     const std::string point = PointText(expansion.columns, combination.values);
     absl::StrAppend(&text, point.empty() ? "base" : point, "\n");
     for (const std::string& note : combination.notes)

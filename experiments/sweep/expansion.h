@@ -31,7 +31,7 @@ absl::StatusOr<SweepDefinition> ParseSweep(const std::string& text, const std::s
 bool LargerIsBetter(absl::string_view metric);
 
 // One point of the sweep, which runs with several seeds.
-struct Combination {
+struct SweepCombination {
   std::vector<std::string> values;       // by Expansion::columns
   std::vector<std::string> assignments;  // "path=value", what differs from the base, in order
   std::vector<std::string> notes;        // fields that changing a plug-in has dropped
@@ -55,7 +55,7 @@ struct Dropped {
 
 struct Expansion {
   std::vector<std::string> columns;  // "arm", if there are arms, then the paths of the axes
-  std::vector<Combination> combinations;
+  std::vector<SweepCombination> combinations;
   std::vector<SweepRun> runs;  // by combination, then by seed
   std::vector<Dropped> dropped;
 };

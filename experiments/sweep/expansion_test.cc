@@ -42,7 +42,7 @@ Expansion Expanded(const std::string& rest) {
 
 std::vector<std::vector<std::string>> Points(const Expansion& expansion) {
   std::vector<std::vector<std::string>> points;
-  for (const Combination& combination : expansion.combinations) {
+  for (const SweepCombination& combination : expansion.combinations) {
     points.push_back(combination.values);
   }
   return points;

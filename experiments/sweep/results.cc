@@ -8,12 +8,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "core/run/file_io.h"
 #include "core/status.h"
 #include "experiments/columns.h"
+#include "experiments/csv.h"
 #include "experiments/statistics.h"
 #include "nlohmann/json.hpp"
 
@@ -30,17 +29,6 @@ std::string Number(double value) {
   return std::string(text, end.ptr);
 }
 std::string Number(std::optional<double> value) { return value ? Number(*value) : ""; }
-
-std::string Field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
-}
-
-void AppendRow(const std::vector<std::string>& fields, std::string* csv) {
-  std::vector<std::string> quoted;
-  for (const std::string& field : fields) quoted.push_back(Field(field));
-  absl::StrAppend(csv, absl::StrJoin(quoted, ","), "\n");
-}
 
 // An empty object for a file that is absent or damaged.
 Json ReadJson(const std::string& path) {
@@ -207,7 +195,7 @@ std::string RunsCsv(const Expansion& expansion, const std::vector<RunResultRow>&
   for (const char* name : {"eval_accuracy", "eval_loss", "wall_seconds", "state_digest"}) {
     header.push_back(name);
   }
-  AppendRow(header, &csv);
+  csv += CsvRow(header);
   for (size_t i = 0; i < rows.size(); ++i) {
     const SweepRun& run = expansion.runs[i];
     std::vector<std::string> fields = {run.id, std::string(RunStateName(rows[i].state)),
@@ -218,7 +206,7 @@ std::string RunsCsv(const Expansion& expansion, const std::vector<RunResultRow>&
       fields.push_back(Number(NumberOf(rows[i], name)));
     }
     fields.push_back(rows[i].state_digest);
-    AppendRow(fields, &csv);
+    csv += CsvRow(fields);
   }
   return csv;
 }
@@ -240,7 +228,7 @@ std::string SummaryCsv(const Sweep& sweep, const Expansion& expansion,
     for (const char* part : {"_mean", "_low", "_high"}) header.push_back(name + part);
   }
   std::string csv;
-  AppendRow(header, &csv);
+  csv += CsvRow(header);
   for (size_t c = 0; c < expansion.combinations.size(); ++c) {
     std::vector<std::string> fields = expansion.combinations[c].values;
     const int index = static_cast<int>(c);
@@ -257,7 +245,7 @@ std::string SummaryCsv(const Sweep& sweep, const Expansion& expansion,
     fields.push_back(absl::StrCat(n));
     fields.push_back(absl::StrCat(CountFailed(expansion, rows, index)));
     fields.insert(fields.end(), numbers.begin(), numbers.end());
-    AppendRow(fields, &csv);
+    csv += CsvRow(fields);
   }
   return csv;
 }
@@ -266,19 +254,17 @@ std::string DifferencesCsv(const Sweep& sweep, const Expansion& expansion,
                            const std::vector<RunResultRow>& rows) {
   const Comparisons comparisons = Compare(sweep, expansion, rows);
   std::string csv;
-  AppendRow({"combination", "compared_with", "metric", "n", "difference", "low", "high", "p",
-             "p_holm", "distinguishable"},
-            &csv);
+  csv += CsvRow({"combination", "compared_with", "metric", "n", "difference", "low", "high", "p",
+                 "p_holm", "distinguishable"});
   for (size_t i = 0; i < comparisons.differences.size(); ++i) {
     const PairedDifference& paired = comparisons.differences[i];
     const MeanEstimate& mean = paired.difference;
     const auto adjusted = comparisons.adjusted[i];
-    AppendRow(
-        {NameOf(expansion, i + 1), NameOf(expansion, 0), sweep.metric(), absl::StrCat(mean.count),
-         mean.count > 0 ? Number(mean.mean) : "", mean.interval ? Number(mean.interval->low) : "",
-         mean.interval ? Number(mean.interval->high) : "", Number(paired.p), Number(adjusted),
-         adjusted ? (*adjusted < kSignificance ? "yes" : "no") : ""},
-        &csv);
+    csv += CsvRow({NameOf(expansion, i + 1), NameOf(expansion, 0), sweep.metric(),
+                   absl::StrCat(mean.count), mean.count > 0 ? Number(mean.mean) : "",
+                   mean.interval ? Number(mean.interval->low) : "",
+                   mean.interval ? Number(mean.interval->high) : "", Number(paired.p),
+                   Number(adjusted), adjusted ? (*adjusted < kSignificance ? "yes" : "no") : ""});
   }
   return csv;
 }

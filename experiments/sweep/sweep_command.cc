@@ -21,6 +21,8 @@
 #include "core/status.h"
 #include "experiments/interrupt.h"
 #include "experiments/launch.h"
+#include "experiments/report/report.h"
+#include "experiments/report/sweep_input.h"
 #include "experiments/sweep/expansion.h"
 #include "experiments/sweep/launcher.h"
 #include "experiments/sweep/results.h"
@@ -146,8 +148,10 @@ absl::StatusOr<int> RunSweep(const Arguments& arguments, const BuiltInConfig& bu
   if (final != nullptr) {
     const auto rows = ReadResults(directory, *final, sweep.metric());
     std::printf("%s%s", ResultsText(sweep, *final, rows).c_str(), LeftText(rows).c_str());
+    ASSIGN_OR_RETURN(const ReportInput report, ReadSweep(directory.path()));
+    RETURN_IF_ERROR(WriteReport(report, directory.path()));
   }
-  std::printf("results: %s\n", directory.path().c_str());
+  std::printf("results: %s%s\n", directory.path().c_str(), final == nullptr ? "" : "/report.html");
   if (end == QueueEnd::kStopped) return -1;
   return end == QueueEnd::kFinished ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-#include "experiments/report_command.h"
+#include "experiments/report/report_command.h"
 
 #include <cstdio>
 #include <string>

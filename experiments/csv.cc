@@ -1,4 +1,4 @@
-#include "experiments/report/csv.h"
+#include "experiments/csv.h"
 
 #include <algorithm>
 

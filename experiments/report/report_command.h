@@ -1,6 +1,6 @@
 // `starling report`: a run or a sweep as a page for the browser, and as figures for a paper.
-#ifndef EXPERIMENTS_REPORT_COMMAND_H_
-#define EXPERIMENTS_REPORT_COMMAND_H_
+#ifndef EXPERIMENTS_REPORT_REPORT_COMMAND_H_
+#define EXPERIMENTS_REPORT_REPORT_COMMAND_H_
 
 #include "experiments/flags.h"
 
@@ -14,4 +14,4 @@ int ReportCommand(const Arguments& arguments);
 
 }  // namespace starling
 
-#endif  // EXPERIMENTS_REPORT_COMMAND_H_
+#endif  // EXPERIMENTS_REPORT_REPORT_COMMAND_H_

@@ -1,6 +1,6 @@
 // Tables as text, by RFC 4180: fields with commas, quotes or line ends stand in quotes.
-#ifndef EXPERIMENTS_REPORT_CSV_H_
-#define EXPERIMENTS_REPORT_CSV_H_
+#ifndef EXPERIMENTS_CSV_H_
+#define EXPERIMENTS_CSV_H_
 
 #include <string>
 #include <vector>
@@ -20,4 +20,4 @@ absl::StatusOr<std::vector<std::vector<std::string>>> ParseCsv(absl::string_view
 
 }  // namespace starling
 
-#endif  // EXPERIMENTS_REPORT_CSV_H_
+#endif  // EXPERIMENTS_CSV_H_
