@@ -76,7 +76,7 @@ std::string RankingSvg(const ReportInput& input, const std::vector<const Combina
   std::string svg = SvgHead(left + kPlot + kValue, bottom + 48);
   absl::StrAppend(&svg, SvgText(16, 24, "start", 14,
                                 absl::StrCat(input.metric, ": mean and 95 % interval over seeds")));
-  for (const double tick : Ticks(low, high, 5)) {
+  for (const double tick : Ticks(low, high, 6)) {
     absl::StrAppend(&svg,
                     absl::StrFormat("<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" "
                                     "stroke=\"#e3e5e8\"/>\n",

@@ -44,6 +44,14 @@ function number(value, digits = 4) {
   return text.replace('-', '−').replace(/,/g, ' ');
 }
 
+// A mark of an axis whose marks are `step` apart: with the decimals that tell them apart.
+function markText(value, step) {
+  const size = Math.max(Math.abs(value), step);
+  if (!(step > 0) || size >= 1e6 || step < 1e-6) return number(value, 3);
+  const decimals = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  return (Object.is(value, -0) ? 0 : value).toFixed(decimals).replace('-', '−');
+}
+
 // "0.8912 ± 0.0031": as many decimals as two digits of the interval have.
 function meanText(score) {
   if (!score || !score.count) return '–';

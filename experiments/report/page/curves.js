@@ -1,8 +1,10 @@
 // Charts: curves with bands over steps, seconds or bytes, and the time's split.
 
-// Which combinations are drawn, and against what: the same in all charts.
+// Which combinations are drawn, and against what: the same in all charts. At first the best; one
+// that diverged would leave nothing of the others to see.
 const view = {
-  shown: new Set(data.combinations.map((c, i) => i).filter((i) => i < 8)),
+  shown: new Set(data.combinations.map((c, i) => i).filter((i) =>
+    i < 8 && (!data.combinations[i].unfinished || data.combinations[0].unfinished))),
   axis: 'step',
   charts: [],
   refresh() {
@@ -64,7 +66,7 @@ function datasetsOf(metric, logarithmic) {
     sets.push({
       label: combination.label, data: points(0), half: curve.half, borderColor: colour,
       backgroundColor: colour, borderWidth: 2, borderDash: dashed ? [6, 4] : [],
-      pointRadius: curve.x.length === 1 ? 3 : 0, pointHoverRadius: 4, pointHitRadius: 8,
+      pointRadius: curve.mean.filter((mean) => mean !== null).length === 1 ? 3 : 0, pointHoverRadius: 4, pointHitRadius: 8,
     });
     if (!curve.half) return;
     const band = {band: true, borderWidth: 0, pointRadius: 0, pointHoverRadius: 0,
@@ -76,8 +78,8 @@ function datasetsOf(metric, logarithmic) {
 
 function goodForLogarithm(metric) {
   let low = Infinity, high = 0;
-  for (const combination of data.combinations) {
-    const curve = curveOf(combination, metric);
+  for (const i of view.shown) {
+    const curve = curveOf(data.combinations[i], metric);
     for (const value of curve ? curve.mean : []) {
       if (value === null) continue;
       if (value <= 0) return false;
@@ -88,11 +90,16 @@ function goodForLogarithm(metric) {
   return high > 20 * low;
 }
 
+// How Chart.js asks for the text of a mark. On a logarithmic axis steps differ.
+function tickText(value, index, ticks) {
+  return this.type === 'logarithmic' || ticks.length < 2 ? number(value, 3) :
+      markText(value, Math.abs(ticks[1].value - ticks[0].value));
+}
+
 function scaleOptions(extra) {
   return {
     grid: {color: styleValue('--grid'), borderColor: styleValue('--line'), tickColor: 'transparent'},
-    ticks: {color: styleValue('--soft'), maxTicksLimit: 7, maxRotation: 0, includeBounds: false,
-      callback: (value) => number(value, 3)},
+    ticks: {color: styleValue('--soft'), maxTicksLimit: 7, maxRotation: 0, includeBounds: false, callback: tickText},
     ...extra,
   };
 }
@@ -165,10 +172,10 @@ function curveChart(metric, parent) {
     chart.data.datasets = datasetsOf(metric, logarithmic);
     chart.options.scales = {
       x: scaleOptions({type: 'linear', title: {display: true, text: axisLabel(),
-        color: styleValue('--soft')}, bounds: 'data'}),
+        color: styleValue('--soft')}, min: 0, bounds: 'data'}),
       y: scaleOptions({type: logarithmic ? 'logarithmic' : 'linear'}),
     };
-    if (logarithmic) chart.options.scales.y.min = lowest(metric);
+    Object.assign(chart.options.scales.y, logarithmic ? {min: lowest(metric)} : aroundFlat(metric));
     chart.options.plugins = {
       legend: {display: false},
       tooltip: {
@@ -193,13 +200,24 @@ function curveChart(metric, parent) {
 // A band may reach below zero, where a logarithm has nothing: the axis begins below the means.
 function lowest(metric) {
   let low = Infinity;
-  data.combinations.forEach((combination, i) => {
-    const curve = view.shown.has(i) ? curveOf(combination, metric) : null;
+  for (const i of view.shown) {
+    const curve = curveOf(data.combinations[i], metric);
     for (const value of curve ? curve.mean : []) {
       if (value !== null && value > 0) low = Math.min(low, value);
     }
-  });
+  }
   return Number.isFinite(low) ? low * 0.8 : undefined;
+}
+
+// A metric that never changes is drawn in the middle of an axis of its own size.
+function aroundFlat(metric) {
+  const values = [...view.shown].flatMap((i) => {
+    const curve = curveOf(data.combinations[i], metric);
+    return curve ? curve.mean.filter((mean) => mean !== null) : [];
+  });
+  if (values.length === 0 || values.some((value) => value !== values[0])) return {};
+  const size = Math.abs(values[0]) || 1;
+  return {suggestedMin: values[0] - size, suggestedMax: values[0] + size};
 }
 
 // Buttons that show and hide combinations; also colours them.

@@ -12,9 +12,22 @@ function placeOf(worker, topology) {
   return [centre + 40 * Math.cos(angle), centre + 40 * Math.sin(angle)];
 }
 
+// From worker to worker, bent towards the centre, so that it passes by those between them. It ends
+// `cut` before the second worker's centre: an arrow ends at the circle, not below it.
+function pathOf(edge, topology, cut) {
+  const [x1, y1] = placeOf(edge.from, topology), [x2, y2] = placeOf(edge.to, topology);
+  const pull = 0.3;
+  const x = (x1 + x2) / 2 * (1 - pull) + centre * pull;
+  const y = (y1 + y2) / 2 * (1 - pull) + centre * pull;
+  const share = cut / (Math.hypot(x2 - x, y2 - y) || 1);
+  const places = [x1, y1, x, y, x2 - share * (x2 - x), y2 - share * (y2 - y)];
+  const [ax, ay, bx, by, cx, cy] = places.map((place) => place.toFixed(2));
+  return `M${ax} ${ay} Q${bx} ${by} ${cx} ${cy}`;
+}
+
 function graph(topology, round, number_, say) {
   const edges = topology.rounds[round].filter((edge) => edge.to !== edge.from);
-  const radius = Math.min(5.5, 95 / topology.workers);
+  const radius = Math.min(4.8, 72 / topology.workers);
   const directed = !topology.symmetric;
   const marker = 'arrow' + number_ + '-' + round;
   const svg = h('svg', {class: 'graph', viewBox: '0 0 100 100', role: 'img', tabindex: 0,
@@ -22,17 +35,14 @@ function graph(topology, round, number_, say) {
         plural(topology.workers, 'worker') + '; arrow keys go from worker to worker'});
   if (directed) {
     svg.append(h('defs', {}, h('marker', {id: marker, viewBox: '0 0 6 6', refX: 5.4, refY: 3,
-      markerWidth: 4, markerHeight: 4, orient: 'auto'},
+      markerWidth: 3.4, markerHeight: 3.4, orient: 'auto'},
     h('path', {d: 'M0 0 6 3 0 6Z', fill: 'var(--soft)'}))));
   }
   const lines = [];
   for (const edge of edges) {
     if (!directed && edge.to < edge.from) continue;  // one line for both directions
-    const [x1, y1] = placeOf(edge.from, topology), [x2, y2] = placeOf(edge.to, topology);
-    const length = Math.hypot(x2 - x1, y2 - y1) || 1;
-    const cut = (radius + 0.6) / length;  // the arrow ends at the circle, not below it
-    const line = h('line', {class: 'edge', x1, y1, x2: x2 - (directed ? cut * (x2 - x1) : 0),
-      y2: y2 - (directed ? cut * (y2 - y1) : 0), 'stroke-width': 0.5 + 1.1 * edge.weight,
+    const line = h('path', {class: 'edge', d: pathOf(edge, topology, directed ? radius + 0.6 : 0),
+      'stroke-width': 0.6 + 1.2 * edge.weight,
       'marker-end': directed ? 'url(#' + marker + ')' : null});
     lines.push([edge, line]);
     svg.append(line);
@@ -60,7 +70,7 @@ function graph(topology, round, number_, say) {
     svg.append(circle);
     if (topology.workers <= 32) {
       svg.append(h('text', {x: cx, y: cy,
-        style: 'font-size: ' + Math.min(5.2, radius * 1.05) + 'px'}, String(worker)));
+        style: 'font-size: ' + radius * 1.05 + 'px'}, String(worker)));
     }
   }
   let at = -1;
@@ -86,7 +96,8 @@ function topologyView(index) {
   const machines = Math.ceil(topology.workers / topology.workers_per_node);
   const facts = [plural(topology.workers, 'worker') + ' on ' + plural(machines, 'machine') +
       (machines > 1 ? ' (colours)' : ''),
-    topology.period === 0 ? 'never repeats' : 'repeats after ' + plural(topology.period, 'round'),
+    topology.period === 0 ? 'never repeats' : topology.period === 1 ? 'the same every round' :
+        'repeats after ' + topology.period + ' rounds',
     topology.exact ? 'averages exactly' :
         'shrinks disagreement to ' + number(topology.rho_period, 3) + ' a period',
     topology.symmetric ? 'symmetric' : 'directed'];
@@ -134,7 +145,7 @@ function heatMap(links, label) {
     }
   }
   svg.append(cells);
-  const every = Math.ceil(size / 16);
+  const every = Math.ceil(size / 12);
   for (let i = 0; i < size; i += every) {
     svg.append(h('text', {x: (i + 0.5) * cell, y: -2.8}, name(i)),
         h('text', {x: -3.6, y: (i + 0.5) * cell}, name(i)));

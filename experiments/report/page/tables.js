@@ -5,7 +5,7 @@ function sortableTable(caption, columns, rows) {
   const body = h('tbody', {});
   const heads = columns.map((column, c) => {
     const button = h('button', {type: 'button', onclick: () => sort(c)},
-        h('span', {class: 'wrap'}, column.text));
+        h('span', {class: /.{8} .{8}/.test(column.text) ? 'wrap' : null}, column.text));
     return h('th', {scope: 'col', class: 'sortable' + (column.number ? ' number' : ''),
       'aria-sort': 'none'}, button);
   });
@@ -82,7 +82,9 @@ function ticks(low, high, count) {
 
 function ranking() {
   const scored = data.combinations.filter((combination) => combination.score.count > 0);
-  if (scored.length === 0) return '';
+  if (scored.length === 0 || (data.combinations.length === 1 && scored[0].score.count === 1)) {
+    return '';
+  }
   const values = scored.flatMap(({score, scores}) => [...scores, score.mean,
     ...(score.low === undefined ? [] : [score.low, score.high])]);
   let low = Math.min(...values), high = Math.max(...values);
@@ -90,7 +92,7 @@ function ranking() {
   low -= margin;
   high += margin;
   const at = (value) => (100 * (value - low) / (high - low)).toFixed(2) + '%';
-  const marks = ticks(low, high, 4);
+  const marks = ticks(low, high, 6);
   const grid = h('div', {class: 'ranking'});
   const most = 12;
   function row(combination, i) {
@@ -114,7 +116,8 @@ function ranking() {
   grid.append(...scored.slice(0, most).map(row));
   const scale = h('div', {class: 'row', 'aria-hidden': 'true'}, h('div', {}),
       h('div', {class: 'scale'}, ...marks.map((mark) =>
-        h('span', {style: 'left: ' + at(mark)}, number(mark, 4)))), h('div', {}));
+        h('span', {style: 'left: ' + at(mark)}, markText(mark, marks[1] - marks[0])))),
+  h('div', {}));
   grid.append(scale);
   const box = h('div', {}, grid);
   if (scored.length > most) {
@@ -233,11 +236,10 @@ function statisticsSection() {
     parent.hidden = true;
     return;
   }
-  const decided = data.comparisons.filter(({verdict}) => verdict === 'first' || verdict === 'second');
-  const open = data.comparisons.filter(({verdict}) => verdict === 'neither');
-  const unknown = data.comparisons.filter(({verdict}) => verdict === 'unknown');
-  const shown = [...decided, ...open, ...unknown].slice(0, 8);
-  parent.append(h('ul', {class: 'sentences'}, ...shown.map(({text}) => h('li', {}, text + '.')),
+  const shown = data.comparisons.slice(0, 8);  // those of the best come first
+  const none = data.comparisons.every(({verdict}) => verdict === 'unknown');
+  parent.append(none ? h('p', {}, 'No two combinations have ' +
+      'two seeds in common, so any difference may be chance: run more seeds.') : h('ul', {class: 'sentences'}, ...shown.map(({text}) => h('li', {}, text + '.')),
       shown.length < data.comparisons.length ?
           h('li', {}, data.comparisons.length - shown.length + ' more in the table') : ''));
   const columns = [{text: 'A'}, {text: 'B'}, {text: 'A − B', number: true},
