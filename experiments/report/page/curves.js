@@ -108,7 +108,8 @@ function tooltipOptions(callbacks) {
   return {
     backgroundColor: styleValue('--card'), borderColor: styleValue('--line'), borderWidth: 1,
     titleColor: styleValue('--ink'), bodyColor: styleValue('--ink'), padding: 10,
-    titleFont: {weight: '600'}, boxPadding: 5, boxWidth: 10, boxHeight: 10, callbacks,
+    titleFont: {weight: '600'}, multiKeyBackground: 'transparent', boxPadding: 5, boxWidth: 10,
+    boxHeight: 10, callbacks,
   };
 }
 
@@ -172,7 +173,7 @@ function curveChart(metric, parent) {
     chart.data.datasets = datasetsOf(metric, logarithmic);
     chart.options.scales = {
       x: scaleOptions({type: 'linear', title: {display: true, text: axisLabel(),
-        color: styleValue('--soft')}, min: 0, bounds: 'data'}),
+        color: styleValue('--soft')}, min: 0, max: farthest(metric)}),
       y: scaleOptions({type: logarithmic ? 'logarithmic' : 'linear'}),
     };
     Object.assign(chart.options.scales.y, logarithmic ? {min: lowest(metric)} : aroundFlat(metric));
@@ -207,6 +208,16 @@ function lowest(metric) {
     }
   }
   return Number.isFinite(low) ? low * 0.8 : undefined;
+}
+
+// Where the longest shown curve ends.
+function farthest(metric) {
+  let end;
+  for (const i of view.shown) {
+    const curve = curveOf(data.combinations[i], metric);
+    if (curve) end = Math.max(end || 0, curve.x[curve.x.length - 1]);
+  }
+  return end;
 }
 
 // A metric that never changes is drawn in the middle of an axis of its own size.

@@ -16,9 +16,10 @@ function placeOf(worker, topology) {
 // `cut` before the second worker's centre: an arrow ends at the circle, not below it.
 function pathOf(edge, topology, cut) {
   const [x1, y1] = placeOf(edge.from, topology), [x2, y2] = placeOf(edge.to, topology);
-  const pull = 0.3;
-  const x = (x1 + x2) / 2 * (1 - pull) + centre * pull;
-  const y = (y1 + y2) / 2 * (1 - pull) + centre * pull;
+  const middle = [(x1 + x2) / 2, (y1 + y2) / 2];
+  const depth = Math.hypot(centre - middle[0], centre - middle[1]) || 1;
+  const pull = Math.min(0.3, 0.45 * Math.hypot(x2 - x1, y2 - y1) / depth);
+  const [x, y] = middle.map((place) => place + pull * (centre - place));
   const share = cut / (Math.hypot(x2 - x, y2 - y) || 1);
   const places = [x1, y1, x, y, x2 - share * (x2 - x), y2 - share * (y2 - y)];
   const [ax, ay, bx, by, cx, cy] = places.map((place) => place.toFixed(2));
