@@ -1,9 +1,7 @@
 """Golden runs: a short training with each algorithm, as text that is reviewed and compared.
 
 A dump begins with its config, which may be edited, and holds what that config gives: losses and
-traffic, the first digits of the digests of all state, and in the end the parameters. No algorithm's
-bits depend on the processor: the model computes in double and needs no LibTorch, and at level avx2
-the C library has one version of each function (starting values take a logarithm and a cosine).
+traffic, the first digits of the digests of all state, and in the end the parameters.
 """
 
 import json
@@ -24,7 +22,7 @@ workers_per_node: 2
 topology { name: "ring" }
 algorithm { name: "%s" }
 optimizer { name: "sgd" config { lr: 0.25 } }
-model { name: "quadratic" config { dimension: 6 tensors: 2 } }
+model { name: "dyadic" }
 dataset { name: "no_data" }
 mixing { gamma: 0.5 }
 train { local_batch_size: 1 max_steps: 12 dtype: F64 }
@@ -42,17 +40,22 @@ def algorithms(binary):
     return [line.split()[0] for line in listed[1:] if line.startswith("  ") and line[2] != " "]
 
 
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def config_of(dump):
     return dump.partition(END_OF_CONFIG)[0]
 
 
-def _train(binary, config, directory):
+def _train(binary, config, cpu, directory):
     path = os.path.join(directory, "config.textproto")
     with open(path, "w", encoding="utf-8") as file:
         file.write(config)
     run = os.path.join(directory, "run")
     ran = subprocess.run(
-        [binary, "train", "--cpu=avx2", "--config=" + path, "--run_dir=" + run,
+        [binary, "train", "--cpu=" + cpu, "--config=" + path, "--run_dir=" + run,
          "--set=train.digest_every_steps=1", "--set=train.log_every_steps=1",
          "--set=train.consensus_every_steps=1"],
         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -90,10 +93,10 @@ def _digests(run):
     return found
 
 
-def dump(binary, config):
+def dump(binary, config, cpu="native"):
     """Trains; returns the text of the dump."""
     with tempfile.TemporaryDirectory() as directory:
-        run = _train(binary, config, directory)
+        run = _train(binary, config, cpu, directory)
         metrics, digests = _metrics(run), _digests(run)
         last = os.path.join(run, "checkpoints", "step_%06d" % max(digests))
         workers = 1 + max(worker for tensors in digests.values() for by_worker in tensors.values()

@@ -11,10 +11,7 @@ def main():
     folder = os.path.join(os.environ["BUILD_WORKSPACE_DIRECTORY"], "tests", "golden")
     for name in golden.algorithms(binary):
         path = os.path.join(folder, name + ".txt")
-        before = ""
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as file:
-                before = file.read()
+        before = golden.read(path) if os.path.exists(path) else ""
         after = golden.dump(binary, golden.config_of(before) or golden.CONFIG % name)
         if after != before:
             with open(path, "w", encoding="utf-8") as file:

@@ -173,6 +173,17 @@ class ReplayTest(unittest.TestCase):
                 self.assertEqual("\ndigest trail  equal: 40 steps\n" in out, TRAIL in flags)
                 self.assertTrue(out.endswith("\nequal\n"), out)
 
+    def test_a_model_of_libtorch(self):
+        directory = os.path.join(starling.scratch(), "run")
+        config = starling.CONFIG + "checkpoint { every_steps: 10 keep: 3 }"
+        for flags in (["train", "--config=" + starling.write(config), "--run_dir=" + directory,
+                       TRAIL, "--cpu=avx2"],
+                      ["replay", directory], ["replay", directory, "--from_step=15", "--cores=1"]):
+            result = starling.run(*flags)
+            self.assertEqual(result.code, 0, result.err)
+        self.assertIn("again, steps 11 to 30 of 30, ", result.out)
+        self.assertIn("digest trail  equal: 20 steps\n", result.out)
+
     def test_a_part_of_a_run(self):
         directory = self.train(TRAIL)
         out = self.replay(directory, "--from_step=35", "--until_step=38")
