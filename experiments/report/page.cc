@@ -105,7 +105,8 @@ Json RunsJson(const ReportInput& input, const Analysis& analysis) {
     if (!outcome.state_digest.empty()) json["state_digest"] = outcome.state_digest;
     Json numbers = Json::object();
     for (const char* name :
-         {"eval_accuracy", "eval_bleu", "eval_perplexity", "eval_loss", "train_loss",
+         {"eval_accuracy", "eval_bleu", "eval_perplexity", "eval_loss", "worker_accuracy/least",
+          "worker_accuracy/most", "worker_loss/least", "worker_loss/most", "train_loss",
           "consensus_distance", "steps", "wall_seconds", "sim_seconds", "bytes_sent_per_worker"}) {
       const auto found = outcome.numbers.find(name);
       if (found != outcome.numbers.end()) numbers[name] = Rounded(found->second, 8);

@@ -50,6 +50,7 @@ TEST(PageTest, HoldsTheDataAndNothingThatEndsItEarly) {
   const auto json = nlohmann::json::parse(text);
   EXPECT_EQ(json["config"], input.config_text);
   EXPECT_EQ(json["runs"].size(), 4u);
+  EXPECT_EQ(json["runs"][0]["numbers"]["worker_loss/most"], 3);
   EXPECT_EQ(json["combinations"][0]["label"], "local_sgd");
   EXPECT_EQ(json["combinations"][0]["links"]["bytes"],
             nlohmann::json::parse("[[0, 1000], [3000, 0]]"));

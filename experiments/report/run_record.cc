@@ -1,5 +1,6 @@
 #include "experiments/report/run_record.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 
@@ -73,6 +74,15 @@ void AddNumbers(const Json& json, const std::string& path, std::map<std::string,
   for (const auto& [name, value] : json.items()) {
     if (value.is_number()) (*numbers)[absl::StrCat(path, name)] = value.get<double>();
     if (value.is_object()) AddNumbers(value, absl::StrCat(path, name, "/"), numbers);
+    if (!value.is_array()) continue;
+    for (const Json& entry : value) {
+      if (!entry.is_number()) continue;
+      const double number = entry.get<double>();
+      double& least = numbers->emplace(absl::StrCat(path, name, "/least"), number).first->second;
+      double& most = numbers->emplace(absl::StrCat(path, name, "/most"), number).first->second;
+      least = std::min(least, number);
+      most = std::max(most, number);
+    }
   }
 }
 

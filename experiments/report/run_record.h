@@ -32,7 +32,8 @@ struct RunRecord {
   std::map<int64_t, Progression> progress;  // at every step of `metrics`
   bool simulated = false;
 
-  // The numbers in summary.json, inner ones with their path ("step_ms/p50"); without nulls.
+  // The numbers in summary.json, inner ones with their path ("step_ms/p50"), of lists of numbers
+  // the extremes ("worker_loss/least", "worker_loss/most"); without nulls.
   std::map<std::string, double> numbers;
   std::string message, state_digest;
   std::vector<LinkTraffic> links;

@@ -28,6 +28,8 @@ TEST(RunRecordTest, ReadsMetricsOfTheWorldAndTheSummary) {
   EXPECT_FALSE(record.simulated);
   EXPECT_EQ(record.numbers.at("eval_loss"), 4);
   EXPECT_EQ(record.numbers.at("step_ms/p50"), 90);
+  EXPECT_EQ(record.numbers.at("worker_loss/least"), 1);
+  EXPECT_EQ(record.numbers.at("worker_loss/most"), 3);
   EXPECT_EQ(record.numbers.count("eval_accuracy"), 0u);
   EXPECT_EQ(record.state_digest, "00ff");
   ASSERT_EQ(record.links.size(), 2u);

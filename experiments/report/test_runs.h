@@ -37,7 +37,8 @@ inline void WriteRun(const std::string& directory, double loss, int records = 4)
   WriteText(directory + "/summary.json",
             absl::StrFormat(
                 "{\"status\":\"done\",\"message\":\"\",\"steps\":%d,\"eval_loss\":%.10g,"
-                "\"eval_accuracy\":null,\"wall_seconds\":%d,\"bytes_sent_per_worker\":%d,"
+                "\"eval_accuracy\":null,\"worker_loss\":[3,null,1,2],\"wall_seconds\":%d,\"bytes_"
+                "sent_per_worker\":%d,"
                 "\"step_ms\":{\"mean\":100,\"p50\":90,\"p99\":110},"
                 "\"phase_ms\":{\"data\":1,\"forward\":30,\"backward\":60,\"update\":4,\"wait\":5},"
                 "\"bytes_per_link\":[{\"from\":0,\"to\":1,\"bytes\":1000},"

@@ -41,7 +41,7 @@ function number(value, digits = 4) {
   }
   const decimals = size === 0 ? 0 : Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   const text = value.toLocaleString('en-US', {maximumFractionDigits: Math.min(decimals, 8)});
-  return text.replace('-', '−').replace(/,/g, ' ');
+  return text.replace('-', '−').replace(/,/g, '\u202f');
 }
 
 // A mark of an axis whose marks are `step` apart: with the decimals that tell them apart.

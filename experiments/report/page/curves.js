@@ -287,6 +287,7 @@ function curveSections() {
         }
       });
       curves.append(details);
+      details.open = main.length === 0;
     }
   }
 

@@ -141,11 +141,11 @@ function overviewSection() {
   parent.append(h('p', {class: 'verdict'}, verdictText()));
   const tile = (name, ...value) => h('div', {class: 'tile'}, h('dt', {}, name),
       h('dd', {}, ...value));
-  const bad = Object.entries(counts).filter(([status]) => status !== 'done');
+  const others = Object.entries(counts).filter(([status]) => status !== 'done');
   const tiles = [tile('runs done', String(counts.done || 0),
       h('small', {}, ' of ' + data.runs.length))];
-  bad.forEach(([status, count]) => tiles.push(tile(status, h('span', {class: 'left'},
-      String(count)))));
+  others.forEach(([status, count]) => tiles.push(tile(status,
+      h('span', {class: ['diverged', 'failed'].includes(status) ? 'left' : null}, String(count)))));
   const best = data.combinations[0];
   if (best) {
     const shown = [['steps', 'steps', number],
@@ -273,8 +273,12 @@ function runsSection() {
     ['consensus_distance', 'consensus'], ['steps', 'steps'], ['wall_seconds', 'seconds'],
     ['sim_seconds', 'simulated s'], ['bytes_sent_per_worker', 'sent per worker', bytesText],
   ].filter(([name]) => has(name) && name !== data.metric);
+  // Of the workers' own models: where they have not agreed, the averaged model's score hides it.
+  const own = has('worker_accuracy/least') ? 'worker_accuracy' : 'worker_loss';
+  const spread = has(own + '/least');
   const columns = [{text: 'run'}, ...data.columns.map((text) => ({text})),
     {text: 'seed', number: true}, {text: 'status'}, {text: data.metric, number: true},
+    ...(spread ? [{text: own.slice('worker_'.length) + ' over workers', number: true}] : []),
     ...shown.map(([, text]) => ({text, number: true})), {text: 'state digest'}];
   section('runs').append(sortableTable('Runs', columns, data.runs.map((run) => [
     {text: run.id, key: run.id},
@@ -284,6 +288,8 @@ function runsSection() {
     {key: run.status, node: h('span', {}, h('span', {class: 'status ' + run.status}, run.status),
         run.message ? h('span', {class: 'why'}, run.message) : null)},
     numberCell(run.score, number(run.score, 5)),
+    ...(spread ? [numberCell(run.numbers[own + '/least'], number(run.numbers[own + '/least']) +
+        ' to ' + number(run.numbers[own + '/most']))] : []),
     ...shown.map(([name, , format]) => numberCell(run.numbers[name],
         run.numbers[name] === undefined ? '–' : (format || number)(run.numbers[name]))),
     {text: run.state_digest || '–', key: run.state_digest,
