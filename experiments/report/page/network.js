@@ -12,13 +12,15 @@ function placeOf(worker, topology) {
   return [centre + 40 * Math.cos(angle), centre + 40 * Math.sin(angle)];
 }
 
-// From worker to worker, bent towards the centre, so that it passes by those between them. It ends
+// From worker to worker, bent towards the centre, so that it passes by any between them. It ends
 // `cut` before the second worker's centre: an arrow ends at the circle, not below it.
 function pathOf(edge, topology, cut) {
   const [x1, y1] = placeOf(edge.from, topology), [x2, y2] = placeOf(edge.to, topology);
   const middle = [(x1 + x2) / 2, (y1 + y2) / 2];
   const depth = Math.hypot(centre - middle[0], centre - middle[1]) || 1;
-  const pull = Math.min(0.3, 0.45 * Math.hypot(x2 - x1, y2 - y1) / depth);
+  const between = Math.abs(edge.from - edge.to);
+  const pull = between === 1 || between === topology.workers - 1 ? 0 :
+      Math.min(0.3, 0.45 * Math.hypot(x2 - x1, y2 - y1) / depth);
   const [x, y] = middle.map((place) => place + pull * (centre - place));
   const share = cut / (Math.hypot(x2 - x, y2 - y) || 1);
   const places = [x1, y1, x, y, x2 - share * (x2 - x), y2 - share * (y2 - y)];
@@ -118,7 +120,7 @@ function heatMap(links, label) {
   const most = Math.max(1, ...links.bytes.flat());
   const name = (i) => links.block === 1 ? String(i) : i * links.block + '–' +
       ((i + 1) * links.block - 1);
-  const svg = h('svg', {class: 'heat', viewBox: '-9 -9 109.5 109.5', role: 'img', tabindex: 0,
+  const svg = h('svg', {class: 'heat', viewBox: '-11 -9 111.5 109.5', role: 'img', tabindex: 0,
     'aria-label': 'Bytes from every worker to every other in ' + label +
         '; arrow keys go from cell to cell'});
   const rects = [];
@@ -149,10 +151,10 @@ function heatMap(links, label) {
   const every = Math.ceil(size / 12);
   for (let i = 0; i < size; i += every) {
     svg.append(h('text', {x: (i + 0.5) * cell, y: -2.8}, name(i)),
-        h('text', {x: -3.6, y: (i + 0.5) * cell}, name(i)));
+        h('text', {x: -3.8, y: (i + 0.5) * cell}, name(i)));
   }
   svg.append(h('text', {x: 50, y: -7}, 'to worker'),
-      h('text', {x: 0, y: 0, transform: 'translate(-7.4 50) rotate(-90)'}, 'from worker'));
+      h('text', {x: 0, y: 0, transform: 'translate(-9 50) rotate(-90)'}, 'from worker'));
   let from = -1, to = 0;
   svg.addEventListener('keydown', (event) => {
     const move = {ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0],
