@@ -99,6 +99,7 @@ absl::Status TwoRuns::CanReplay() const {
 
 absl::StatusOr<std::string> TwoRuns::Replay(const Side& side, Purpose purpose, int64_t from,
                                             int64_t until) {
+  RETURN_IF_ERROR(CanReplay());
   ReplayOptions options = options_;
   options.purpose = purpose;
   options.from_step = from;
@@ -175,12 +176,15 @@ bool TwoRuns::ReportEqual(const TrailComparison& comparison) const {
 }
 
 absl::StatusOr<std::string> TwoRuns::DirectoryWithState(const Side& side, int64_t step) {
-  const std::vector<int64_t> own = CheckpointDirectory(side.run.path).Steps();
-  if (options_.set.empty() && std::find(own.begin(), own.end(), step) != own.end()) {
-    return side.run.path;
-  }
-  RETURN_IF_ERROR(CanReplay());
-  return Replay(side, Purpose::kState, step - 1, step);
+  const auto has_state = [&](const std::string& directory) {
+    const std::vector<int64_t> steps = CheckpointDirectory(directory).Steps();
+    return std::find(steps.begin(), steps.end(), step) != steps.end();
+  };
+  if (options_.set.empty() && has_state(side.run.path)) return side.run.path;
+  ASSIGN_OR_RETURN(const std::string directory, Replay(side, Purpose::kState, step - 1, step));
+  if (has_state(directory)) return directory;
+  return absl::NotFoundError(
+      absl::StrCat(side.name, " has diverged there: nothing is saved of it"));
 }
 
 bool TwoRuns::IsInTrail(const Side& side, const TrailDifference& difference,
@@ -214,6 +218,12 @@ absl::StatusOr<std::string> TwoRuns::ValuesText(const TrailDifference& differenc
   }
   for (int i : {0, 1}) {
     if (IsInTrail(sides_[i], difference, tensors[i]->values)) continue;
+    Experiment config;
+    RETURN_IF_ERROR(ParseText(sides_[i].run.config, "", &config));
+    if (config.train().continue_from_average()) {
+      return absl::UnavailableError(
+          "a validation has put the average in their place (train.continue_from_average)");
+    }
     return absl::AbortedError(
         absl::StrCat("a replay of ", sides_[i].name, " does not come to what ", sides_[i].name,
                      " has recorded: what made the difference does not come again"));
@@ -250,9 +260,6 @@ absl::StatusOr<bool> TwoRuns::Compare() {
     return absl::InvalidArgumentError(absl::StrCat("there is nothing to compare: steps after ",
                                                    options_.from_step, " up to ", until_));
   }
-  const bool recorded = a().run.Has(kDigestTrailFile) && b().run.Has(kDigestTrailFile);
-  const absl::Status can_replay = CanReplay();
-  if (!recorded && !can_replay.ok()) return CompareMetrics(can_replay);
   const auto comparison = CompareTrails();
   if (!comparison.ok()) return CompareMetrics(comparison.status());
   if (!comparison->difference) return ReportEqual(*comparison);

@@ -148,6 +148,12 @@ class ReplayTest(unittest.TestCase):
         self.assertIn("digest trail  DIFFERENT: first difference: step 23, worker 2, tensor \"x2\"; "
                       "1 of 4 workers and 1 of 40 tensors differ there\ndifferent\n", out)
 
+    def test_a_run_that_diverged_has_no_values(self):
+        diverged = self.train("--set=optimizer={name: \"sgd\" config {lr: 1e300}}",
+                              "--set=train.dtype=F64", code=1)
+        out = self.replay(self.train("--set=train.dtype=F64"), diverged, code=1)
+        self.assertRegex(out, r"first difference: step 1, worker 0, tensor \"x0\"")
+
     def test_worlds_that_are_not_alike(self):
         out = self.replay(self.train(), self.train("--set=workers=3"), code=1)
         self.assertIn("their configs differ, first in workers: 4 in A, 3 in B\n", out)
