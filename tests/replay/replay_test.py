@@ -98,6 +98,18 @@ class ReplayTest(unittest.TestCase):
                               "B\n", out)
                 self.assert_planted(out)
 
+    def test_takes_values_from_checkpoints_that_are_there(self):
+        flip = "--set=algorithm.config.step=30"
+        clean, flipped = self.train(TRAIL), self.train(TRAIL, flip)
+        result = self.run_("replay", clean, flipped, code=1)
+        self.assertRegex(result.out, 'first difference: step 30, worker 3, tensor "x1", element '
+                         r"\[12\]: ")
+        self.assertNotIn(" again, up to step ", result.err)
+        shutil.rmtree(os.path.join(flipped, "checkpoints"))
+        again = self.run_("replay", clean, flipped, code=1)
+        self.assertEqual(again.out, result.out)
+        self.assertIn("B again, up to step 30\n", again.err)
+
     def test_in_every_algorithm_and_in_f64(self):
         for algorithm in ('{name: "gossip" config {order: AWC}}', '{name: "allreduce"}',
                           '{name: "gradient_tracking"}', '{name: "local_sgd"}'):
