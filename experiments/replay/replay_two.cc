@@ -235,12 +235,14 @@ absl::StatusOr<std::string> TwoRuns::ValuesText(const TrailDifference& differenc
     return absl::StrCat("element ", IndexText(what.index), ": ", what.a, " in A, ", what.b,
                         " in B");
   };
-  return absl::StrCat(
-      ", ", element(tensor->first), "\n", all.differing_workers, " of ", all.workers,
-      " workers and ", all.differing_tensors, " of ", all.tensors, " tensors differ there, in ",
-      all.differing_elements, all.differing_elements == 1 ? " element" : " elements",
-      "; the largest difference is ", absl::StrFormat("%.6g", all.largest.size), ": worker ",
-      all.largest_worker, ", ", TensorText(all.largest_tensor), ", ", element(all.largest));
+  std::string text = absl::StrCat(", ", element(tensor->first), "\n", all.differing_workers, " of ",
+                                  all.workers, " workers and ", all.differing_tensors, " of ",
+                                  all.tensors, " tensors differ there, in ");
+  const std::string size = absl::StrFormat("%.6g", all.largest.size);
+  if (all.differing_elements == 1) return absl::StrCat(text, "1 element, by ", size);
+  return absl::StrCat(text, all.differing_elements, " elements, most by ", size, " in worker ",
+                      all.largest_worker, ", ", TensorText(all.largest_tensor), ", ",
+                      element(all.largest));
 }
 
 void TwoRuns::ReportDifference(const TrailDifference& difference) {
