@@ -20,9 +20,8 @@
 #include "core/status.h"
 #include "experiments/calibration.h"
 #include "experiments/launch.h"
-#include "experiments/predict.h"
-#include "experiments/predict_input.h"
 #include "experiments/run.h"
+#include "experiments/step_prediction.h"
 #include "gflags/gflags.h"
 #include "nlohmann/json.hpp"
 
@@ -46,20 +45,13 @@ struct Compared {
   double error() const { return predicted.mean_ms / measured_ms - 1; }
 };
 
-absl::StatusOr<StepPrediction> Predict(const Plan& plan, ClusterSpec cluster,
+absl::StatusOr<StepPrediction> Predict(const Plan& plan, const ClusterSpec& cluster,
                                        std::vector<std::string>* notes) {
-  const Experiment& config = plan.config;
-  ASSIGN_OR_RETURN(ModelProfile profile, ModelOf(cluster, config.model().name()));
+  Setting setting{cluster, {}};
+  ASSIGN_OR_RETURN(setting.model, ModelOf(cluster, plan.config.model().name()));
   ASSIGN_OR_RETURN(const std::vector<double> buckets_mb, BucketsOf(plan));
-  SetBuckets(buckets_mb, &profile, notes);
-  cluster.set_workers_per_node(config.workers_per_node());
-  RETURN_IF_ERROR(CompleteModelProfile(&profile));
-  RETURN_IF_ERROR(CompleteCluster(&cluster));
-  ASSIGN_OR_RETURN(const RuntimeModel runtime,
-                   RuntimeModel::Create(cluster, profile, config.workers(),
-                                        OptionsFor(config.workers(), config.seed())));
-  const ExchangePlan exchange = ExchangePlanOf(plan.facts, config.mixing(), BytesFactor(config));
-  return runtime.Predict(exchange, plan.topology.get());
+  SetBuckets(buckets_mb, &setting.model, notes);
+  return PredictStep(plan, std::move(setting));
 }
 
 // The cluster of --cluster, or this one, measured now; with the plan's model, measured now if the
@@ -86,10 +78,15 @@ absl::StatusOr<ClusterSpec> ClusterFor(const Plan& plan,
 
 // Trains one job; null directory: this process is not the lead.
 absl::StatusOr<RunResult> Train(const Job& job, const std::string& path,
+                                const std::string& prediction,
                                 const std::vector<std::string>& command_line) {
   ASSIGN_OR_RETURN(const auto backend, MakeBackend(*job.plan, Cores()));
   absl::StatusOr<std::unique_ptr<RunDirectory>> made(nullptr);
   if (IsLead()) made = RunDirectory::Create(path);
+  if (IsLead() && made.ok()) {
+    const absl::Status written = (*made)->Write("prediction.json", prediction);
+    if (!written.ok()) made = written;
+  }
   const auto directory = made.ok() ? absl::StatusOr<const RunDirectory*>(made->get())
                                    : absl::StatusOr<const RunDirectory*>(made.status());
   Progress progress(stderr, isatty(STDERR_FILENO) != 0);
@@ -163,7 +160,8 @@ absl::Status Compare(const Arguments& arguments, const BuiltInConfig& built_in,
       if (IsLead()) std::fprintf(stderr, "note: %s\n", note.c_str());
     }
     const std::string path = job.name.empty() ? root : absl::StrCat(root, "/", job.name);
-    ASSIGN_OR_RETURN(const RunResult result, Train(job, path, command_line));
+    ASSIGN_OR_RETURN(const RunResult result,
+                     Train(job, path, PredictionJson(cluster.name(), row.predicted), command_line));
     if (!IsLead()) continue;
     if (result.time.step_ms.size() < 2) {
       return absl::InternalError(absl::StrCat(path, ": it has trained no steps to measure"));

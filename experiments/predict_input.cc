@@ -10,11 +10,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "core/clock.h"
 #include "core/config/fields.h"
 #include "core/config/resolve.h"
 #include "core/status.h"
 #include "experiments/plan.h"
+#include "experiments/step_prediction.h"
 #include "gflags/gflags.h"
 
 DECLARE_string(config);
@@ -36,20 +36,6 @@ constexpr double kDefaultBucketMb = 26.2144;  // 25 MiB
 absl::Status Wrong(const std::string& message) { return absl::InvalidArgumentError(message); }
 
 bool IsSet(const char* flag) { return !gflags::GetCommandLineFlagInfoOrDie(flag).is_default; }
-
-// What the backend's config calls its cluster; empty if it knows none.
-std::string ClusterOfBackend(const PluginRef& backend) {
-  const auto info = PluginTable::Global().Get("backend", backend.name());
-  if (!info.ok()) return "";
-  const auto config = UnpackedConfig(**info, backend);
-  if (!config.ok()) return "";
-  const auto* field = (*config)->GetDescriptor()->FindFieldByName("cluster");
-  if (field == nullptr || field->is_repeated() ||
-      field->cpp_type() != google::protobuf::FieldDescriptor::CPPTYPE_STRING) {
-    return "";
-  }
-  return (*config)->GetReflection()->GetString(**config, field);
-}
 
 // The profile to start from; with an empty list of buckets if only computing is known, and nullopt
 // if nothing is.
@@ -111,28 +97,6 @@ absl::Status CheckFlags() {
 std::vector<std::string> PredictionFlags() {
   return {"config",      "cluster",    "workers", "workers_per_node", "model", "compute_ms",
           "model_bytes", "buckets_mb", "set"};
-}
-
-absl::StatusOr<std::vector<double>> BucketsOf(const Plan& plan) {
-  ASSIGN_OR_RETURN(const WorkerParts parts, MakeWorkerParts(plan, 0, &WallClock()));
-  std::vector<double> mb;
-  for (const Range& bucket : parts.model->layout().buckets) {
-    mb.push_back(static_cast<double>(bucket.count * SizeOf(plan.dtype)) / 1e6);
-  }
-  return mb;
-}
-
-void SetBuckets(const std::vector<double>& mb, ModelProfile* model,
-                std::vector<std::string>* notes) {
-  if (static_cast<int>(mb.size()) == model->bucket_size()) {
-    for (int b = 0; b < model->bucket_size(); ++b) model->mutable_bucket(b)->set_mb(mb[b]);
-    return;
-  }
-  if (model->bucket_size() > 0) {
-    notes->push_back("buckets differ from the profile's: their backward passes are taken by size");
-  }
-  model->clear_bucket();
-  for (const double size : mb) model->add_bucket()->set_mb(size);
 }
 
 absl::StatusOr<std::vector<double>> BucketsMb(absl::string_view sizes, double model_mb) {
@@ -205,7 +169,7 @@ absl::StatusOr<PredictionInput> ReadPredictionInput(const Arguments& arguments,
 
   const std::string own = job.config.model().name();
   ASSIGN_OR_RETURN(std::optional<ModelProfile> profile, Profile(cluster, own));
-  const bool computing_known = profile.has_value();
+  bool computing_known = profile.has_value();
   if (computing_known) {
     input.model = *std::move(profile);
   } else {
@@ -226,8 +190,16 @@ absl::StatusOr<PredictionInput> ReadPredictionInput(const Arguments& arguments,
     SetBuckets(sizes, &input.model, &input.notes);
   } else if (whole) {
     ASSIGN_OR_RETURN(const auto plan, MakePlan(job.config, job.locations));
-    ASSIGN_OR_RETURN(const std::vector<double> sizes, BucketsOf(*plan));
-    SetBuckets(sizes, &input.model, &input.notes);
+    ASSIGN_OR_RETURN(const auto simulated, SimulatedSetting(*plan));
+    if (simulated && FLAGS_cluster.empty()) {
+      // What the config says that computing takes and the model counts as.
+      input.model = simulated->model;
+      if (input.model.name().empty()) input.model.set_name(own);
+      computing_known = true;
+    } else {
+      ASSIGN_OR_RETURN(const std::vector<double> sizes, BucketsOf(*plan));
+      SetBuckets(sizes, &input.model, &input.notes);
+    }
   }
   if (input.model.bucket_size() == 0) {
     return Wrong(absl::StrCat("cluster \"", cluster.name(), "\" has no model profile: say ",

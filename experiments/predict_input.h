@@ -3,7 +3,8 @@
 //   --cluster=NAME_OR_FILE   without it: what the config's backend names as its cluster
 //   --workers, --workers_per_node
 //                            without them: the config's; without one the cluster's
-//   --model=NAME_OR_FILE     a model profile of the cluster, or a file with one; without it: the
+//   --model=NAME_OR_FILE     a model profile of the cluster, or a file with one; without it: what
+//                            the config's backend simulates, if the cluster is its, too; else the
 //                            profile that is called as the config's model, or the cluster's first
 //   --compute_ms             forward and backward pass, in place of the profile's times
 //   --model_bytes, --buckets_mb
@@ -25,22 +26,12 @@
 
 namespace starling {
 
-struct Plan;
-
 // Of ReadPredictionInput, for a Verb.
 std::vector<std::string> PredictionFlags();
 
 // INVALID_ARGUMENT or NOT_FOUND: what is missing or wrong, and what to say instead.
 absl::StatusOr<PredictionInput> ReadPredictionInput(const Arguments& arguments,
                                                     const BuiltInConfig& built_in);
-
-// The sizes of the buckets of a plan's model, in MB.
-absl::StatusOr<std::vector<double>> BucketsOf(const Plan& plan);
-
-// Gives a profile buckets of these sizes. If they are as many as it has, their shares of the
-// backward pass stay; else they are by size, which is noted.
-void SetBuckets(const std::vector<double>& mb, ModelProfile* model,
-                std::vector<std::string>* notes);
 
 // The buckets of a model: `sizes` is one size, at which a model of `model_mb` is cut, or a list of
 // all sizes in MB, scaled to `model_mb` unless that is 0. Shares of the backward pass are by size.

@@ -23,6 +23,7 @@
 #include "experiments/launch.h"
 #include "experiments/resume.h"
 #include "experiments/run.h"
+#include "experiments/step_prediction.h"
 #include "experiments/summary.h"
 #include "gflags/gflags.h"
 
@@ -178,6 +179,14 @@ bool IsFinished(const Place& place, const Job& job) {
   return place.Continues() && place.resume->step < 0 && IsFinished(place.directory, *job.plan);
 }
 
+// Beside a simulated run, for its report.
+absl::Status WritePrediction(const Plan& plan, const RunDirectory& directory) {
+  ASSIGN_OR_RETURN(const auto simulated, SimulatedSetting(plan));
+  if (!simulated) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const StepPrediction prediction, PredictStep(plan, *simulated));
+  return directory.Write("prediction.json", PredictionJson(simulated->cluster.name(), prediction));
+}
+
 absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend, const Place& place,
                                  const absl::StatusOr<LeadDirectory>& made, Stopper* stopper,
                                  const std::vector<std::string>& command_line) {
@@ -208,6 +217,10 @@ absl::StatusOr<RunResult> RunJob(const Job& job, Backend* backend, const Place& 
   options.watch = [&](Monitor* monitor) {
     stopper->Watch(monitor, monitor == nullptr ? nullptr : *directory);
   };
+  if (IsLead() && directory.ok()) {
+    const absl::Status written = WritePrediction(*job.plan, **directory);
+    if (!written.ok()) directory = written;
+  }
   if (IsLead() && directory.ok()) {
     std::fprintf(stderr, "%s%s",
                  job.name.empty() ? "" : absl::StrCat("\narm ", job.name, "\n").c_str(),

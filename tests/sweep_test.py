@@ -142,7 +142,7 @@ class Sweep(unittest.TestCase):
             arm { label: "momentum" set: "optimizer.config.momentum=0.9" }""")
         result = sweep(config, directory, "--dry_run")
         self.assertEqual(result.code, 0, result.err)
-        self.assertIn("momentum, optimizer=adam\n", result.out)
+        self.assertIn("momentum, adam\n", result.out)
         self.assertIn("optimizer.config.momentum is dropped", result.out)
         self.assertIn("2 runs, 2 combinations", result.out)
         self.assertEqual(os.listdir(directory), [])
@@ -155,8 +155,8 @@ class Sweep(unittest.TestCase):
             drop_illegal: true""")
         result = sweep(config, starling.scratch(), "--dry_run")
         self.assertEqual(result.code, 0, result.err)
-        self.assertIn("1 combination dropped: too slow\n  topology=ring, workers=6\n", result.out)
-        self.assertIn("topology=hypercube, workers=6\n", result.out)
+        self.assertIn("1 combination dropped: too slow\n  ring, workers=6\n", result.out)
+        self.assertIn("hypercube, workers=6\n", result.out)
         self.assertIn("2 runs, 2 combinations\n", result.out)
 
     def test_an_illegal_combination_is_an_error_unless_told(self):
@@ -164,7 +164,7 @@ class Sweep(unittest.TestCase):
                             starling.QUADRATIC.replace("workers: 4", "workers: 6"))
         result = sweep(config, starling.scratch())
         self.assertEqual(result.code, 2)
-        self.assertIn("topology=hypercube: ", result.err)
+        self.assertIn("hypercube: ", result.err)
 
     def test_zip_list_and_random(self):
         axes = """

@@ -7,11 +7,9 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/string_view.h"
 #include "core/status.h"
+#include "experiments/combination_label.h"
 
 namespace starling {
 namespace {
@@ -19,23 +17,6 @@ namespace {
 // Points of a curve, so that a report stays small: all curves of it together have about so many.
 constexpr size_t kPointsOfAll = 12000;
 constexpr size_t kFewestPoints = 40, kMostPoints = 300;
-
-// "gossip", or "lr=0.1" for a value that says nothing alone.
-std::string ValueLabel(absl::string_view column, const std::string& value) {
-  const bool bare = !value.empty() && absl::ascii_isalpha(static_cast<unsigned char>(value[0])) &&
-                    value != "true" && value != "false";
-  if (bare || column == "arm") return value;
-  return absl::StrCat(column.substr(column.rfind('.') + 1), "=", value);
-}
-
-std::string LabelOf(const ReportInput& input, const std::vector<std::string>& values) {
-  if (values.empty()) return input.title;
-  std::vector<std::string> parts;
-  for (size_t c = 0; c < values.size(); ++c) {
-    parts.push_back(ValueLabel(input.columns[c], values[c]));
-  }
-  return absl::StrJoin(parts, ", ");
-}
 
 // At most `count` of the steps, evenly, the first and the last among them.
 std::vector<int64_t> Thinned(const std::vector<int64_t>& steps, size_t count) {
@@ -212,7 +193,8 @@ absl::StatusOr<Analysis> Analyze(const ReportInput& input) {
     if (fresh) {
       Combination combination;
       combination.values = run.values;
-      combination.label = LabelOf(input, run.values);
+      combination.label =
+          run.values.empty() ? input.title : CombinationLabel(input.columns, run.values);
       analysis.combinations.push_back(std::move(combination));
     }
     analysis.combinations[place->second].runs.push_back(r);

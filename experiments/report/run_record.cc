@@ -107,6 +107,8 @@ absl::StatusOr<RunRecord> ReadRunRecord(const std::string& directory) {
   const std::string summary_path = absl::StrCat(directory, "/summary.json");
   ASSIGN_OR_RETURN(std::string metrics, ReadIfThere(metrics_path));
   ASSIGN_OR_RETURN(const std::string summary, ReadIfThere(summary_path));
+  const std::string prediction_path = absl::StrCat(directory, "/prediction.json");
+  ASSIGN_OR_RETURN(const std::string prediction, ReadIfThere(prediction_path));
   ASSIGN_OR_RETURN(const std::string config_text,
                    ReadIfThere(absl::StrCat(directory, "/config.textproto")));
   metrics.resize(metrics.rfind('\n') + 1);  // npos + 1 is 0
@@ -115,6 +117,8 @@ absl::StatusOr<RunRecord> ReadRunRecord(const std::string& directory) {
     AddMetrics(metrics, &record);
     path = summary_path;
     if (!summary.empty()) AddSummary(summary, &record);
+    path = prediction_path;
+    if (!prediction.empty()) AddNumbers(Json::parse(prediction), "predicted/", &record.numbers);
   } catch (const Json::exception& error) {
     return absl::DataLossError(absl::StrCat(path, " was not written by a run: ", error.what()));
   }

@@ -33,7 +33,8 @@ struct RunRecord {
   bool simulated = false;
 
   // The numbers in summary.json, inner ones with their path ("step_ms/p50"), of lists of numbers
-  // the extremes ("worker_loss/least", "worker_loss/most"); without nulls.
+  // the extremes ("worker_loss/least", "worker_loss/most"); without nulls. Those of prediction.json
+  // begin with "predicted/".
   std::map<std::string, double> numbers;
   std::string message, state_digest;
   std::vector<LinkTraffic> links;
@@ -41,8 +42,9 @@ struct RunRecord {
   std::optional<Experiment> config;  // as resolved; absent if its plug-ins are not linked
 };
 
-// Reads metrics.jsonl, summary.json and config.textproto; what does not exist stays empty, and a
-// last line that a kill cut off is dropped. DATA_LOSS for a file that no run has written.
+// Reads metrics.jsonl, summary.json, prediction.json and config.textproto; what does not exist
+// stays empty, and a last line that a kill cut off is dropped. DATA_LOSS for a file that no run has
+// written.
 absl::StatusOr<RunRecord> ReadRunRecord(const std::string& directory);
 
 // A number of summary.json, or the last finite value of a metric (a name with a '/').

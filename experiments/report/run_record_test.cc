@@ -18,6 +18,7 @@ using ::testing::HasSubstr;
 TEST(RunRecordTest, ReadsMetricsOfTheWorldAndTheSummary) {
   const std::string directory = NewDirectory();
   WriteRun(directory, 8);
+  WriteText(directory + "/prediction.json", R"({"cluster":"laptop","step_ms":{"mean":105}})");
   const RunRecord record = *ReadRunRecord(directory);
   EXPECT_EQ(record.metrics.at("train/loss"),
             (std::map<int64_t, double>{{10, 8}, {20, 4}, {30, 2.66667}, {40, 2}}));
@@ -28,6 +29,7 @@ TEST(RunRecordTest, ReadsMetricsOfTheWorldAndTheSummary) {
   EXPECT_FALSE(record.simulated);
   EXPECT_EQ(record.numbers.at("eval_loss"), 4);
   EXPECT_EQ(record.numbers.at("step_ms/p50"), 90);
+  EXPECT_EQ(record.numbers.at("predicted/step_ms/mean"), 105);
   EXPECT_EQ(record.numbers.at("worker_loss/least"), 1);
   EXPECT_EQ(record.numbers.at("worker_loss/most"), 3);
   EXPECT_EQ(record.numbers.count("eval_accuracy"), 0u);

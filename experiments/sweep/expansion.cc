@@ -11,10 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "core/config/text.h"
 #include "core/random/random.h"
 #include "core/status.h"
+#include "experiments/combination_label.h"
 #include "experiments/plan.h"
 #include "experiments/sweep/run_id.h"
 #include "experiments/verify.h"
@@ -98,7 +98,7 @@ class Expander {
     }
     uint64_t fingerprint = 0;
     if (status.ok() && reason.empty()) status = Check(config, &fingerprint);
-    const std::string point = PointText(expansion_.columns, combination.values);
+    const std::string point = CombinationLabel(expansion_.columns, combination.values);
     if (!status.ok()) {
       if (!sweep_.drop_illegal() || !absl::IsInvalidArgument(status)) {
         return WithContext(status, point.empty() ? "base" : point);
@@ -261,29 +261,11 @@ std::vector<std::vector<int>> TuningGroups(const SweepDefinition& definition,
   return groups;
 }
 
-std::string PointText(const std::vector<std::string>& columns,
-                      const std::vector<std::string>& values) {
-  std::vector<std::string> names;
-  for (absl::string_view name : columns) {
-    absl::ConsumeSuffix(&name, ".name");
-    names.emplace_back(name.substr(name.rfind('.') + 1));
-  }
-  const bool clear = std::set<std::string>(names.begin(), names.end()).size() == names.size();
-  std::vector<std::string> parts;
-  for (size_t i = 0; i < columns.size(); ++i) {
-    if (values[i].empty()) continue;
-    parts.push_back(columns[i] == "arm"
-                        ? values[i]
-                        : absl::StrCat(clear ? names[i] : columns[i], "=", values[i]));
-  }
-  return absl::StrJoin(parts, ", ");
-}
-
 std::string ExpansionText(const Expansion& expansion) {
   std::string text;
   for (size_t i = 0; i < expansion.combinations.size(); ++i) {
     const SweepCombination& combination = expansion.combinations[i];
-    const std::string point = PointText(expansion.columns, combination.values);
+    const std::string point = CombinationLabel(expansion.columns, combination.values);
     absl::StrAppend(&text, point.empty() ? "base" : point, "\n");
     for (const std::string& note : combination.notes)
       absl::StrAppend(&text, "  note: ", note, "\n");
@@ -294,7 +276,7 @@ std::string ExpansionText(const Expansion& expansion) {
   }
   std::map<std::string, std::vector<std::string>> reasons;
   for (const Dropped& dropped : expansion.dropped) {
-    reasons[dropped.reason].push_back(PointText(expansion.columns, dropped.values));
+    reasons[dropped.reason].push_back(CombinationLabel(expansion.columns, dropped.values));
   }
   for (const auto& [reason, points] : reasons) {
     absl::StrAppend(&text, points.size(), points.size() == 1 ? " combination" : " combinations",

@@ -74,10 +74,6 @@ absl::StatusOr<Expansion> ExpandChosen(const SweepDefinition& definition, const 
 std::vector<std::vector<int>> TuningGroups(const SweepDefinition& definition,
                                            const Expansion& first);
 
-// "fast, topology=ring, lr=0.1" of columns and values: the ends of paths where those are clear.
-std::string PointText(const std::vector<std::string>& columns,
-                      const std::vector<std::string>& values);
-
 // What --dry_run shows: runs, dropped fields, dropped combinations with count and reason.
 std::string ExpansionText(const Expansion& expansion);
 

@@ -92,7 +92,7 @@ TEST(ExpansionTest, EqualCombinationsRunOnce) {
     axis { path: "topology.name" values: "ring" values: "complete" })");
   EXPECT_THAT(expansion.combinations, SizeIs(3));
   ASSERT_THAT(expansion.dropped, SizeIs(1));
-  EXPECT_EQ(expansion.dropped[0].reason, "the same run as algorithm=allreduce, topology=ring");
+  EXPECT_EQ(expansion.dropped[0].reason, "the same run as allreduce, ring");
   EXPECT_THAT(ExpansionText(expansion), HasSubstr("1 combination dropped: the same run as"));
 }
 

@@ -12,6 +12,7 @@
 #include "core/run/file_io.h"
 #include "core/status.h"
 #include "experiments/columns.h"
+#include "experiments/combination_label.h"
 #include "experiments/csv.h"
 #include "experiments/statistics.h"
 #include "nlohmann/json.hpp"
@@ -92,7 +93,8 @@ int CountFailed(const Expansion& expansion, const std::vector<RunResultRow>& row
 }
 
 std::string NameOf(const Expansion& expansion, size_t combination) {
-  const std::string text = PointText(expansion.columns, expansion.combinations[combination].values);
+  const std::string text =
+      CombinationLabel(expansion.columns, expansion.combinations[combination].values);
   return text.empty() ? "base" : text;
 }
 

@@ -22,6 +22,7 @@
 #include "core/run/host.h"
 #include "core/run/run_directory.h"
 #include "core/status.h"
+#include "experiments/combination_label.h"
 #include "experiments/launch.h"
 #include "experiments/sweep/results.h"
 
@@ -342,7 +343,7 @@ void RunQueue::Show() {
 
 std::string RunQueue::NameOf(const SweepRun& run) const {
   const std::string point =
-      PointText(expansion_->columns, expansion_->combinations[run.combination].values);
+      CombinationLabel(expansion_->columns, expansion_->combinations[run.combination].values);
   return absl::StrCat(point, point.empty() ? "" : ", ", "seed ", run.seed);
 }
 

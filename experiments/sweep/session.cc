@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "core/clock.h"
 #include "core/run/file_io.h"
 #include "core/status.h"
 #include "experiments/sweep/results.h"
@@ -36,8 +37,7 @@ absl::StatusOr<QueueEnd> SweepSession::Run(
   options.fail_fast = options_.fail_fast;
   options.command = command;
   options.stop = &options_.stop;
-  // A table that cannot be written now is an error at the end.
-  options.run_ended = [this] { (void)WriteResults(); };
+  options.run_ended = [this] { WriteResultsNowAndThen(); };
   RunQueue queue(sweep(), directory_, options, view_);
   ASSIGN_OR_RETURN(QueueEnd end, queue.Run(first_));
   if (!tunes() || end == QueueEnd::kStopped) return end;
@@ -81,6 +81,15 @@ absl::StatusOr<const Expansion*> SweepSession::Final() {
     if (!IsFinished(state) && state != RunState::kFailed) return nullptr;
   }
   return SecondStage();
+}
+
+void SweepSession::WriteResultsNowAndThen() {
+  // Every table is made of all runs, so of many runs they would take most of the time.
+  const double start = WallClock().NowSeconds();
+  if (start < next_results_) return;
+  (void)WriteResults();  // What cannot be written now is an error at the end.
+  const double end = WallClock().NowSeconds();
+  next_results_ = end + 20 * (end - start);
 }
 
 absl::Status SweepSession::WriteResults() {

@@ -62,6 +62,7 @@ class SweepSession {
 
  private:
   bool tunes() const { return sweep().tune_size() > 0; }
+  void WriteResultsNowAndThen();
   absl::StatusOr<const Expansion*> SecondStage();
 
   const SweepDefinition& definition_;
@@ -71,6 +72,7 @@ class SweepSession {
   LiveView* const view_;
   std::vector<int> chosen_;  // which second_ was made of
   std::optional<Expansion> second_;
+  double next_results_ = 0;  // when the tables may be written again
 };
 
 }  // namespace starling

@@ -213,6 +213,7 @@ function timeSection() {
     {text: 'p50', number: true}, {text: 'p99', number: true}, {text: 'waiting ms', number: true},
     {text: 'hidden communication', number: true}, {text: 'slowest worker computes', number: true},
     {text: 'median computes', number: true}];
+  predictionTable(parent, timed, several);
   parent.append(h('details', {open: !several || timed.length <= 8},
       h('summary', {}, 'Step times as numbers'),
       sortableTable('Step times', columns, timed.map((i) => {
@@ -228,6 +229,25 @@ function timeSection() {
   parent.append(h('p', {class: 'note'}, 'Means over steps, workers and seeds. ' +
       (data.any_simulated ? 'Times of simulated runs are those of the simulated cluster.' :
           'Workers that share a machine share its cores, so these times are not a cluster’s.')));
+}
+
+// What the runtime model said before the run, where it was asked.
+function predictionTable(parent, timed, several) {
+  const predicted = timed.filter((i) =>
+    data.combinations[i].numbers['predicted/step_ms/mean'] !== undefined);
+  if (predicted.length === 0) return;
+  const columns = [...(several ? [{text: 'combination'}] : []), {text: 'predicted ms', number: true},
+    {text: data.any_simulated ? 'simulated ms' : 'measured ms', number: true},
+    {text: 'error', number: true}];
+  parent.append(h('h3', {}, 'Predicted and ' + (data.any_simulated ? 'simulated' : 'measured')),
+      sortableTable('Predicted step times', columns, predicted.map((i) => {
+        const {label, numbers} = data.combinations[i];
+        const said = numbers['predicted/step_ms/mean'];
+        const seen = numbers['step_ms/mean'];
+        const error = 100 * (said / seen - 1);
+        return [...(several ? [{text: label, key: label}] : []), numberCell(said), numberCell(seen),
+          numberCell(error, (error < 0 ? '\u2212' : '+') + number(Math.abs(error), 2) + ' %')];
+      })));
 }
 
 function statisticsSection() {
