@@ -212,6 +212,7 @@ class BrowserTest(unittest.TestCase):
         self.assertIn("without 1 diverged", overview)
         self.assertIn("without 1 pending", overview)
         self.assertIn("is better than", self.find("#statistics")[0].text)
+        self.assertIn("Predicted and simulated", self.find("#time")[0].text)
         heads = [head.text for head in self.find("#runs thead th")]
         self.assertIn("loss over workers", heads)
         self.assertIn(" to ", self.column(heads.index("loss over workers") + 1)[0])

@@ -126,6 +126,32 @@ class SimTest(unittest.TestCase):
                 "collective: %s" % collective, workers=16, per_node=4, tolerance=0.05,
                 topologies=["one_peer_exp", "alternating_exp_ring", "ring"])
 
+    def test_keeps_what_the_model_predicts_beside_a_run(self):
+        # Transformer base, once as a profile and once as a model of other size that counts as it.
+        cluster = "workers_per_node: 1 nic_gbps: 10"
+        for flag in (timed(cluster, PROFILE),
+                     backend(cluster, compute_ms=100, model_bytes=252600000)):
+            with self.subTest(flag=flag):
+                config = BOWL if "model_bytes" in flag else CONFIG
+                result, directory = starling.train(
+                    config, flag, "--set=workers_per_node=1", "--set=train.max_steps=100",
+                    "--set=topology.name=one_peer_exp", "--set=workers=8",
+                    "--set=train.consensus_every_steps=0",
+                    binary=starling.LIGHT_BINARY)
+                self.assertEqual(result.code, 0, result.err)
+                with open(os.path.join(directory, "prediction.json"), encoding="utf-8") as file:
+                    prediction = json.load(file)
+                measured = starling.summary(directory)["step_ms"]["mean"]
+                self.assertAlmostEqual(prediction["step_ms"]["mean"] / measured, 1, delta=0.05)
+                if config == BOWL:
+                    # The same as from the config alone.
+                    path = os.path.join(directory, "config.textproto")
+                    predicted = starling.run("predict", "--config=" + path, "--json",
+                                             binary=starling.LIGHT_BINARY)
+                    row = [row for row in json.loads(predicted.out)
+                           if row["algorithm"] == "gossip" and row["topology"] == "one_peer_exp"][0]
+                    self.assertAlmostEqual(row["step_ms"], prediction["step_ms"]["mean"])
+
     def test_numbers_change_no_times(self):
         cluster = "workers_per_node: 8 node_gbps: 8 jitter { distribution: NORMAL relative: 0.2 }"
         paced = ["--set=model={name:\"paced\" config{parameters: 4096 tensors: 4 forward_ms: 0 "

@@ -9,6 +9,7 @@ run must have come to its end once.
 
 import argparse
 import csv
+import glob
 import os
 import random
 import signal
@@ -71,15 +72,29 @@ def finish(config, directory):
     assert launcher.returncode == 0, output
 
 
-def check(directory, expected):
-    assert rows(directory) == expected, (rows(directory), expected)
-    logs = os.path.join(directory, "logs")
-    assert len(os.listdir(logs)) == RUNS
-    for name in os.listdir(logs):
-        with open(os.path.join(logs, name), encoding="utf-8") as file:
-            ends = file.read().count("state digest")
-        # A launcher may die after a run's end and before it has said so; then nobody runs it again.
-        assert ends == 1, "%s came to its end %d times" % (name, ends)
+class Finished:
+    """Watches that what has come to its end is not run again."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.ends = {}  # when a run ended, by its path
+
+    def look(self):
+        for path in glob.glob(os.path.join(self.directory, "runs", "*")):
+            try:
+                with open(os.path.join(path, "STATUS"), encoding="utf-8") as file:
+                    if file.read() != "done\n":
+                        assert path not in self.ends, "%s was done and has begun again" % path
+                        continue
+            except FileNotFoundError:
+                continue
+            end = os.stat(os.path.join(path, "summary.json")).st_mtime_ns
+            assert self.ends.setdefault(path, end) == end, "%s has ended twice" % path
+
+    def check(self, expected):
+        self.look()
+        assert len(self.ends) == RUNS
+        assert rows(self.directory) == expected, (rows(self.directory), expected)
 
 
 def one_launcher(config, kills, seconds, expected, draw):
@@ -87,6 +102,7 @@ def one_launcher(config, kills, seconds, expected, draw):
     done = 0
     while done < kills:
         directory = starling.scratch()
+        finished = Finished(directory)
         for _ in range(4):
             launcher = launch(config, directory)
             try:
@@ -102,27 +118,30 @@ def one_launcher(config, kills, seconds, expected, draw):
             if launcher.pid not in victims and draw.random() < 0.5:
                 kill(launcher.pid)
             launcher.communicate()
+            finished.look()
             done += 1
             print("kill %d of %d" % (done, kills), flush=True)
         finish(config, directory)
-        check(directory, expected)
+        finished.check(expected)
 
 
 def four_launchers(config, seconds, expected, draw):
     directory = starling.scratch()
+    finished = Finished(directory)
     launchers = [launch(config, directory) for _ in range(4)]
     for _ in range(3):
         time.sleep(draw.uniform(0, 0.3 * seconds))
         victim = launchers.pop(draw.randrange(len(launchers)))
         kill(victim.pid)
         victim.communicate()
+        finished.look()
         launchers.append(launch(config, directory))
     for launcher in launchers:
         output = launcher.communicate(timeout=300)[0]
         # One that had to leave what another has interrupted says so.
         assert launcher.returncode in (0, 1), output
     finish(config, directory)
-    check(directory, expected)
+    finished.check(expected)
 
 
 def main():
@@ -138,7 +157,7 @@ def main():
     seconds = time.monotonic() - start
     expected = rows(undisturbed)
     assert [row["status"] for row in expected] == ["done"] * RUNS
-    check(undisturbed, expected)
+    Finished(undisturbed).check(expected)
     one_launcher(config, options.kills, seconds, expected, draw)
     four_launchers(config, seconds, expected, draw)
     print("%d kills and four launchers: all tables equal" % options.kills)

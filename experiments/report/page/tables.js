@@ -247,7 +247,8 @@ function predictionTable(parent, timed, several) {
         const error = 100 * (said / seen - 1);
         return [...(several ? [{text: label, key: label}] : []), numberCell(said), numberCell(seen),
           numberCell(error, (error < 0 ? '\u2212' : '+') + number(Math.abs(error), 2) + ' %')];
-      })));
+      })), h('p', {class: 'note'}, 'By the runtime model, before the run. It knows nothing of ' +
+          'validations and of measuring the consensus distance, behind which exchanges hide, too.'));
 }
 
 function statisticsSection() {
