@@ -229,6 +229,24 @@ class Sweep(unittest.TestCase):
         self.assertEqual([row["status"] for row in table(directory)],
                          ["failed", "pending", "pending"])
 
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "needs two cores")
+    def test_runs_are_pinned_to_cores_of_their_own(self):
+        directory = starling.scratch()
+        config = definition("seeds: 2", LONG.replace("30000", "100000000"))
+        launcher = subprocess.Popen(
+            [starling.LIGHT_BINARY, "sweep", "--config=" + config, "--sweep_dir=" + directory,
+             "--jobs=2"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: len(processes_of(directory)) == 2, "two runs run")
+            cores = [os.sched_getaffinity(run) for run in processes_of(directory)]
+        finally:
+            launcher.kill()
+            launcher.wait()
+        share = len(os.sched_getaffinity(0)) // 2
+        self.assertEqual([len(own) for own in cores], [share, share])
+        self.assertFalse(cores[0] & cores[1])
+
     def test_crashed_and_killed_runs(self):
         directory = starling.scratch()
         config = definition('axis { path: "optimizer.config.lr" values: "0.05" values: "0.1" }', LONG)
