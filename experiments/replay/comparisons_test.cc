@@ -174,6 +174,10 @@ TEST(CompareMetricsTest, LooksOnlyWhereItIsAsked) {
   MetricComparisonOptions options;
   options.until = 4;
   EXPECT_TRUE(Compare(kMetrics, other, options).difference.has_value());
+  EXPECT_FALSE(IsSimulated(kMetrics));
+  Metrics simulated = kMetrics;
+  simulated[{6, -1, "time/sim_seconds"}] = 1;
+  EXPECT_TRUE(IsSimulated(simulated));
   options.costs = false;
   EXPECT_FALSE(Compare(kMetrics, other, options).difference.has_value());
   options.until = 6;

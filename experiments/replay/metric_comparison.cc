@@ -62,6 +62,11 @@ absl::StatusOr<Metrics> ReadMetrics(const std::string& directory) {
   return metrics;
 }
 
+bool IsSimulated(const Metrics& metrics) {
+  return std::any_of(metrics.begin(), metrics.end(),
+                     [](const auto& entry) { return entry.first.name == kSimSeconds; });
+}
+
 MetricComparison Compare(const Metrics& a, const Metrics& b,
                          const MetricComparisonOptions& options) {
   const auto compared = [&](const MetricKey& key) {

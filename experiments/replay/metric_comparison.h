@@ -29,6 +29,10 @@ using Metrics = std::map<MetricKey, double>;
 // Reads metrics.jsonl of the run at `directory`. NOT_FOUND, or DATA_LOSS naming the line.
 absl::StatusOr<Metrics> ReadMetrics(const std::string& directory);
 
+// Whether time was simulated. Elsewhere what has been sent so far depends on timing, like time: the
+// later phases of a group sum go out when whoever waits for it looks.
+bool IsSimulated(const Metrics& metrics);
+
 struct MetricComparisonOptions {
   int64_t from = 0, until = INT64_MAX;  // steps, both included
   double tolerance = 0;                 // relative to the larger of two values

@@ -55,7 +55,7 @@ absl::StatusOr<std::optional<bool>> CompareMetrics(const Pair& pair, const Exact
   options.windows = !pair.run.resumed;
   // What was under way when a run was stopped was sent again, and counted.
   options.costs = !pair.run.resumed && pair.replayed.first_step == 0 &&
-                  pair.run.backend == pair.replayed.backend;
+                  pair.run.backend == pair.replayed.backend && IsSimulated(*recorded);
   if (!exactness.obstacle.empty()) options.tolerance = exactness.tolerance;
   const MetricComparison comparison = Compare(*recorded, replayed, options);
   if (comparison.values == 0) return std::nullopt;

@@ -147,6 +147,7 @@ absl::StatusOr<bool> TwoRuns::CompareMetrics(const absl::Status& obstacle) {
   MetricComparisonOptions options;
   options.from = options_.from_step + 1;
   options.until = until_;
+  options.costs = IsSimulated(a) && IsSimulated(b);
   const MetricComparison comparison = starling::Compare(a, b, options);
   if (comparison.difference) {
     std::printf("first difference: %s\n",
