@@ -13,6 +13,8 @@
 makes :choco, :choco_proto, :choco_cc_proto and :choco_test (from choco_test.cc).
 """
 
+load("//third_party/cuda:cuda_library.bzl", "cuda_library", "with_cuda")
+
 def _starling(label):
     """Returns `label` of this repository, spelt so that it works in any workspace."""
     return str(Label(label))
@@ -27,6 +29,7 @@ def plugin_library(
         deps = [],
         test_deps = [],
         test_main = None,
+        cuda_srcs = [],
         tags = [],
         **kwargs):
     """Declares the plug-in `name`.
@@ -42,6 +45,8 @@ def plugin_library(
       deps: what else the sources include.
       test_deps: what <name>_test.cc includes besides.
       test_main: replaces GoogleTest's main, for tests that must prepare the process first.
+      cuda_srcs: .cu files with its kernels for the device, which --config=cuda adds. They see the
+        headers among `srcs`.
       tags: for the library and the test, e.g. "torch": left out under sanitizers.
       **kwargs: passed on to cc_library.
     """
@@ -66,6 +71,19 @@ def plugin_library(
         )
         protos = [":" + name + "_cc_proto"]
 
+    cuda = []
+    if cuda_srcs:
+        cuda_library(
+            name = name + "_cuda",
+            srcs = cuda_srcs,
+            hdrs = [source for source in srcs if source.endswith(".h")],
+            alwayslink = True,
+            tags = tags,
+            visibility = ["//visibility:public"],
+            deps = deps + [_starling("//core/device/cuda:launch")],
+        )
+        cuda = with_cuda([":" + name + "_cuda"])
+
     native.cc_library(
         name = name,
         srcs = srcs,
@@ -75,7 +93,7 @@ def plugin_library(
         # bazel query 'attr(tags, starling_plugin, //...)' lists all plug-ins.
         tags = tags + ["starling_plugin"],
         visibility = ["//visibility:public"],
-        deps = [interface, _starling("//core:registry")] + protos + deps,
+        deps = [interface, _starling("//core:registry")] + protos + deps + cuda,
         **kwargs
     )
     native.cc_test(

@@ -19,6 +19,7 @@
 #include "core/config/resolve.h"
 #include "core/config/text.h"
 #include "core/cpu_level.h"
+#include "core/device/device.h"
 #include "core/ops/cpu.h"
 #include "core/plugin_table.h"
 #include "core/registry.h"
@@ -279,6 +280,18 @@ int DoctorCommand(const Arguments& arguments) {
   for (const char* backend : {"mpi", "sim", "nccl"}) {
     if (PluginTable::Global().Find("backend", backend) == nullptr) {
       Row(absl::StrCat("backend ", backend), "no such plug-in is linked");
+    }
+  }
+  std::printf("GPU\n");
+  if (!HasDeviceLibrary()) {
+    Row("CUDA", "not in this binary; build with --config=cuda");
+  } else if (LinkedDevice() == nullptr) {
+    Row("CUDA", access("/proc/driver/nvidia/version", R_OK) == 0
+                    ? "the driver is there, but no card that it offers (CUDA_VISIBLE_DEVICES?)"
+                    : "no NVIDIA driver is loaded");
+  } else {
+    for (absl::string_view line : absl::StrSplit(LinkedDevice()->Description(), '\n')) {
+      Row("CUDA", std::string(line));
     }
   }
   std::printf("launching\n");

@@ -1,7 +1,7 @@
-// The arithmetic of optim/adam_rule.h on elements. Included by *_kernel.cc files only; see
-// core/ops/vector-inl.h for what must stand before the include.
+// The arithmetic of optim/adam_rule.h on elements. Included by *_rule-inl.h files
+// only; see core/ops/rule-inl.h.
 
-#include "core/ops/fused_pass-inl.h"
+#include "core/ops/rule-inl.h"
 #include "optim/adam_rule.h"
 
 // The guard is a toggle, because this is included once per vector unit.
@@ -12,14 +12,12 @@
 #define OPTIM_ADAM_RULE_INL_H_
 #endif
 
-HWY_BEFORE_NAMESPACE();
-namespace starling {
-namespace HWY_NAMESPACE {
+STARLING_RULES_BEGIN
 
 template <typename V>
 class AdamArithmetic {
  public:
-  explicit AdamArithmetic(const AdamStep& step)
+  STARLING_RULE explicit AdamArithmetic(const AdamStep& step)
       : beta1_(step.beta1),
         one_minus_beta1_(1 - step.beta1),
         beta2_(step.beta2),
@@ -30,11 +28,11 @@ class AdamArithmetic {
         step_size_(step.step_size),
         root_second_(step.root_second) {}
 
-  V Shrunk(V x) const { return shrink_ * x; }
-  V Decayed(V g, V x) const { return g + l2_ * x; }
-  V First(V m, V g) const { return beta1_ * m + one_minus_beta1_ * g; }
-  V Second(V v, V g) const { return beta2_ * v + one_minus_beta2_ * (g * g); }
-  V Descended(V x, V m, V v) const {
+  STARLING_RULE V Shrunk(V x) const { return shrink_ * x; }
+  STARLING_RULE V Decayed(V g, V x) const { return g + l2_ * x; }
+  STARLING_RULE V First(V m, V g) const { return beta1_ * m + one_minus_beta1_ * g; }
+  STARLING_RULE V Second(V v, V g) const { return beta2_ * v + one_minus_beta2_ * (g * g); }
+  STARLING_RULE V Descended(V x, V m, V v) const {
     using ops::Sqrt;
     return x - step_size_ * (m / (Sqrt(v) * root_second_ + eps_));
   }
@@ -44,9 +42,6 @@ class AdamArithmetic {
   V shrink_, l2_, step_size_, root_second_;
 };
 
-// NOLINTNEXTLINE(google-readability-namespace-comments)
-}  // namespace HWY_NAMESPACE
-}  // namespace starling
-HWY_AFTER_NAMESPACE();
+STARLING_RULES_END
 
 #endif  // OPTIM_ADAM_RULE_INL_H_

@@ -56,7 +56,6 @@ class AlgorithmBase : public Algorithm {
     update.x = x(bucket);
     update.gradient = g(bucket);
     update.lr = info.lr;
-    update.queue = info.queue;
     return update;
   }
 

@@ -26,7 +26,6 @@ struct UpdateArgs {
   absl::Span<const Source> mix;  // added in this order; empty: x as it is. May include x
   Buffer copy_to;                // also gets the new x, unless empty. May be one of `mix`
   double lr = 0;
-  Queue* queue = nullptr;
 };
 
 class Optimizer {

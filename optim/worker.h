@@ -77,7 +77,6 @@ struct StepInfo {
   double lr_max = 0;                  // largest of the run: the optimizer's own
   int phase = 0;                      // for algorithms with phases
   const Membership* alive = nullptr;  // null: everyone
-  Queue* queue = nullptr;
 };
 
 }  // namespace starling

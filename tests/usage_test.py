@@ -88,7 +88,7 @@ class UsageTest(unittest.TestCase):
     def test_doctor_says_what_is_there(self):
         result = starling.run("doctor")
         self.assertEqual(result.code, 0)
-        for word in ("processor", "libtorch", "vector level", "fashion_mnist"):
+        for word in ("processor", "libtorch", "vector level", "CUDA", "fashion_mnist"):
             self.assertIn(word, result.out)
 
     def test_dry_run_of_the_quickstart_prints_plan_and_trains_nothing(self):

@@ -4,6 +4,7 @@ load("//third_party:debian_library.bzl", "debian_library")
 load("//third_party/absl:repository.bzl", "debian_absl")
 load("//third_party/bazel:stubs.bzl", "bazel_stubs")
 load("//third_party/chartjs:repository.bzl", "chartjs")
+load("//third_party/cuda:repository.bzl", "cuda_toolkit")
 load("//third_party/mpi:repository.bzl", "openmpi")
 load("//third_party/torch:repository.bzl", "libtorch")
 
@@ -12,6 +13,7 @@ def starling_repositories():
     native.register_toolchains(str(Label("//third_party/bazel/python:toolchain")))
 
     chartjs(name = "chartjs")
+    cuda_toolkit(name = "cuda")
     debian_absl(name = "com_google_absl")
     libtorch(name = "libtorch")
     openmpi(name = "openmpi")

@@ -95,16 +95,17 @@ HWY_AFTER_NAMESPACE();
 
 #undef STARLING_FUSED_PASS
 #if HWY_ONCE
-#define STARLING_FUSED_PASS(Name, Rule, Step)                                                   \
-  STARLING_FUSED_PASS_ON_UNIT(Name, Rule, Step);                                                \
-  namespace starling {                                                                          \
-  HWY_EXPORT(Name##OnUnit);                                                                     \
-  void Name(const ops::FusedPass& pass, const Step& step) {                                     \
-    if (ops::fused_pass_internal::Check(pass, HWY_STATIC_DISPATCH(Rule) < float > ::kStates)) { \
-      HWY_DYNAMIC_DISPATCH(Name##OnUnit)(pass, step);                                           \
-    }                                                                                           \
-  }                                                                                             \
-  }                                                                                             \
+#define STARLING_FUSED_PASS(Name, Rule, Step)                                            \
+  STARLING_FUSED_PASS_ON_UNIT(Name, Rule, Step);                                         \
+  namespace starling {                                                                   \
+  HWY_EXPORT(Name##OnUnit);                                                              \
+  void Name(const ops::FusedPass& pass, const Step& step) {                              \
+    const Place place = ops::fused_pass_internal::Check(                                 \
+        pass, HWY_STATIC_DISPATCH(Rule) < float > ::kStates, Name##OnDevice != nullptr); \
+    if (place == Place::kHost) HWY_DYNAMIC_DISPATCH(Name##OnUnit)(pass, step);           \
+    if (place == Place::kDevice) Name##OnDevice(pass, step);                             \
+  }                                                                                      \
+  }                                                                                      \
   static_assert(true, "For requiring trailing semicolon")
 #else
 #define STARLING_FUSED_PASS STARLING_FUSED_PASS_ON_UNIT

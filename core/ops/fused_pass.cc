@@ -15,19 +15,19 @@ void CheckLikeX(const FusedPass& pass, const Buffer& buffer, bool may_be_narrowe
 
 }  // namespace
 
-bool Check(const FusedPass& pass, int states) {
+Place Check(const FusedPass& pass, int states, bool has_twin) {
   const auto& [offset, count] = pass.range;
   CHECK(offset >= 0 && count >= 0 && offset + count <= pass.x.count &&
         offset % kTensorPadding == 0 && count % kTensorPadding == 0)
       << "[" << offset << ", +" << count << ") of " << pass.x.count;
   CHECK(pass.x.type == DType::kF32 || pass.x.type == DType::kF64) << DTypeName(pass.x.type);
-  CHECK(pass.x.place != Place::kDevice) << "no kernels for device memory";
+  CHECK(pass.x.place != Place::kDevice || has_twin) << "this pass has no kernel for the device";
   CheckLikeX(pass, pass.gradient);
   if (pass.copy_to.count > 0) CheckLikeX(pass, pass.copy_to, true);
   for (const Source& source : pass.mix) CheckLikeX(pass, source.values, true);
   CHECK_EQ(static_cast<int>(pass.state.size()), states);
   for (const Buffer& state : pass.state) CheckLikeX(pass, state);
-  return pass.x.place == Place::kHost;
+  return pass.x.place;
 }
 
 }  // namespace starling::ops::fused_pass_internal

@@ -16,33 +16,40 @@
 //    public:
 //     static constexpr int kStates = 0;    // number of state buffers that it reads
 //     static constexpr int kWritten = 0;   // of these, the first so many are written back
-//     explicit DescentRule(const DescentStep& step)        // scalars become V once per pass
+//     STARLING_RULE explicit DescentRule(const DescentStep& step)  // scalars become V once per
+//     pass
 //         : lr_(step.lr), weight_decay_(step.weight_decay) {}
-//     void operator()(V& x, V g, V* state) const { x = x - lr_ * (g + weight_decay_ * x); }
+//     STARLING_RULE void operator()(V& x, V g, V* state) const {
+//       x = x - lr_ * (g + weight_decay_ * x);
+//     }
 //     ...
 //
-// with nothing but + - * / and Sqrt, so that every processor gives the same bits. A file
-// descent_kernel.cc makes a function of it, dispatched to the processor's vector unit at run time:
+// with nothing but + - * / and Sqrt (`using ops::Sqrt; Sqrt(v)`), so that every processor gives the
+// same bits. It stands in a descent_rule-inl.h as core/ops/rule-inl.h says. The pass is declared in
+// descent_kernel.h,
 //
-//   #include "descent_kernel.h"         // DescentStep; declares DescentPass
+//   STARLING_DECLARE_FUSED_PASS(DescentPass, DescentStep);
+//
+// which means
+//
+//   void DescentPass(const ops::FusedPass& pass, const DescentStep& step);
+//
+// and defined in descent_kernel.cc, dispatched to the processor's vector unit at run time:
+//
+//   #include "descent_kernel.h"
 //
 //   #undef HWY_TARGET_INCLUDE           // Highway compiles this file once per vector unit
 //   #define HWY_TARGET_INCLUDE "optim/descent/descent_kernel.cc"
-//   #include "core/ops/fused_pass-inl.h"
-//
-//   HWY_BEFORE_NAMESPACE();
-//   namespace starling {
-//   namespace HWY_NAMESPACE {
-//   ...                                 // DescentRule, which calls `using ops::Sqrt; Sqrt(v)`
-//   }  // namespace HWY_NAMESPACE
-//   }  // namespace starling
-//   HWY_AFTER_NAMESPACE();
+//   #include "optim/descent/descent_rule-inl.h"
 //
 //   STARLING_FUSED_PASS(DescentPass, DescentRule, DescentStep);
 //
-// The last line defines
+// A file descent_kernel.cu, which is built with --config=cuda, lets it work on the device too:
 //
-//   void starling::DescentPass(const ops::FusedPass& pass, const DescentStep& step);
+//   #include "core/device/cuda/fused_pass.cuh"
+//   #include "optim/descent/descent_rule-inl.h"
+//
+//   STARLING_DEVICE_PASS(DescentPass, DescentRule, DescentStep);
 #ifndef CORE_OPS_FUSED_PASS_H_
 #define CORE_OPS_FUSED_PASS_H_
 
@@ -50,7 +57,14 @@
 
 #include "absl/types/span.h"
 #include "core/buffer.h"
+#include "core/device/number.h"
 #include "core/layout.h"
+
+// At namespace starling, in a header: declares a pass, and where its twin on the device is kept,
+// if the program has one.
+#define STARLING_DECLARE_FUSED_PASS(Name, Step)            \
+  void Name(const ops::FusedPass& pass, const Step& step); \
+  inline void (*Name##OnDevice)(const ops::FusedPass&, const Step&) = nullptr
 
 namespace starling::ops {
 
@@ -67,14 +81,14 @@ struct FusedPass {
 };
 
 // The square root under the name that rules use, for V = float and double.
-inline float Sqrt(float x) { return std::sqrt(x); }
-inline double Sqrt(double x) { return std::sqrt(x); }
+STARLING_HOST_DEVICE float Sqrt(float x) { return sqrtf(x); }
+STARLING_HOST_DEVICE double Sqrt(double x) { return sqrt(x); }
 
 namespace fused_pass_internal {
 
-// Whether there is memory to work on; on Place::kVirtual there is none. CHECK-fails if buffers
-// disagree, do not hold `range`, or are not `states` in number.
-bool Check(const FusedPass& pass, int states);
+// Where all buffers are. CHECK-fails if they disagree, do not hold `range`, or are not `states` in
+// number, and, on the device, if the program has no twin of the pass there.
+Place Check(const FusedPass& pass, int states, bool has_twin);
 
 }  // namespace fused_pass_internal
 }  // namespace starling::ops

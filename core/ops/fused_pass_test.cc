@@ -11,15 +11,19 @@
 #include "core/ops/testing.h"
 #include "core/random/random.h"
 
+// Once, as in a header.
+#ifndef CORE_OPS_FUSED_PASS_TEST_PASS_
+#define CORE_OPS_FUSED_PASS_TEST_PASS_
+namespace starling {
+using TestStep = std::array<double, 2>;  // learning rate, eps
+STARLING_DECLARE_FUSED_PASS(TestPass, TestStep);
+}  // namespace starling
+#endif
+
 // Highway compiles this file once per vector unit.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/ops/fused_pass_test.cc"
 #include "core/ops/fused_pass-inl.h"
-
-// An alias, because it may be repeated for each.
-namespace starling {
-using TestStep = std::array<double, 2>;  // learning rate, eps
-}  // namespace starling
 
 HWY_BEFORE_NAMESPACE();
 namespace starling {

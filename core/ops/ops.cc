@@ -201,6 +201,8 @@ bool AllFiniteOf(Buffer x) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "core/device/device.h"
+
 namespace starling::ops {
 namespace {
 
@@ -215,10 +217,12 @@ HWY_EXPORT(DotOf);
 HWY_EXPORT(SquaredDistanceOf);
 HWY_EXPORT(AllFiniteOf);
 
-// Whether there are bytes to work on. CHECK-fails if no kernel fits the buffer.
-bool HasBytes(const Buffer& x) {
-  CHECK(x.place != Place::kDevice) << "core/ops has no kernels for device memory";
-  return x.place == Place::kHost;
+// Whether there are bytes to work on.
+bool HasBytes(const Buffer& x) { return x.place != Place::kVirtual; }
+
+// The device that `x` is on; null: it is on the host.
+Device* DeviceOf(const Buffer& x) {
+  return x.place == Place::kDevice ? CHECK_NOTNULL(LinkedDevice()) : nullptr;
 }
 
 bool HasNumbers(const Buffer& x) {
@@ -254,6 +258,7 @@ void WeightedSum(absl::Span<const Source> sources, Buffer out) {
     alike &= source.values.type == out.type;
   }
   if (!HasFloats(out)) return;
+  if (Device* device = DeviceOf(out)) return device->WeightedSum(sources, out, CurrentQueue());
   if (alike) {
     HWY_DYNAMIC_DISPATCH(WeightedSumOf)(sources, out);
   } else {
@@ -265,48 +270,76 @@ void Convert(Buffer from, Buffer to) {
   if (from.type == to.type) return Copy(from, to);
   CHECK(from.count == to.count && from.place == to.place)
       << Described(from) << " against " << Described(to);
-  if (HasFloats(from) && HasFloats(to)) HWY_DYNAMIC_DISPATCH(ConvertOf)(from, to);
+  if (!HasFloats(from) || !HasFloats(to)) return;
+  if (Device* device = DeviceOf(to)) return device->Convert(from, to, CurrentQueue());
+  HWY_DYNAMIC_DISPATCH(ConvertOf)(from, to);
 }
 
 void Axpy(double a, Buffer x, Buffer y) {
   CheckAlike(x, y);
-  if (HasNumbers(y)) HWY_DYNAMIC_DISPATCH(AxpyOf)(a, x, y);
+  if (!HasNumbers(y)) return;
+  if (Device* device = DeviceOf(y)) return device->Axpy(a, x, y, CurrentQueue());
+  HWY_DYNAMIC_DISPATCH(AxpyOf)(a, x, y);
 }
 
 void Scale(double a, Buffer x) {
-  if (HasNumbers(x)) HWY_DYNAMIC_DISPATCH(ScaleOf)(a, x);
+  if (!HasNumbers(x)) return;
+  if (Device* device = DeviceOf(x)) return device->Scale(a, x, CurrentQueue());
+  HWY_DYNAMIC_DISPATCH(ScaleOf)(a, x);
 }
 
 void Copy(Buffer from, Buffer to) {
-  CheckAlike(from, to);
-  if (HasBytes(to) && to.count > 0) std::memmove(to.data, from.data, to.bytes());
+  CHECK(from.count == to.count && from.type == to.type && HasBytes(from) == HasBytes(to))
+      << Described(from) << " against " << Described(to);
+  if (!HasBytes(to) || to.count == 0) return;
+  Device* const from_device = DeviceOf(from);
+  Device* const device = from_device != nullptr ? from_device : DeviceOf(to);
+  if (device == nullptr) {
+    std::memmove(to.data, from.data, to.bytes());
+  } else {
+    device->Copy(from.data, to.data, to.bytes(), CurrentQueue());
+  }
 }
 
 void Zero(Buffer x) {
-  if (HasBytes(x) && x.count > 0) std::memset(x.data, 0, x.bytes());
+  if (!HasBytes(x) || x.count == 0) return;
+  if (Device* device = DeviceOf(x)) return device->Zero(x.data, x.bytes(), CurrentQueue());
+  std::memset(x.data, 0, x.bytes());
 }
 
 void Mul(Buffer x, Buffer y) {
   CheckAlike(x, y);
-  if (HasNumbers(y)) HWY_DYNAMIC_DISPATCH(MulOf)(x, y);
+  if (!HasNumbers(y)) return;
+  if (Device* device = DeviceOf(y)) return device->Mul(x, y, CurrentQueue());
+  HWY_DYNAMIC_DISPATCH(MulOf)(x, y);
 }
 
 void Add(Buffer x, Buffer y) {
   CheckAlike(x, y);
-  if (HasNumbers(y)) HWY_DYNAMIC_DISPATCH(AddOf)(x, y);
+  if (!HasNumbers(y)) return;
+  if (Device* device = DeviceOf(y)) return device->Add(x, y, CurrentQueue());
+  HWY_DYNAMIC_DISPATCH(AddOf)(x, y);
 }
 
 double Dot(Buffer x, Buffer y) {
   CheckAlike(x, y);
-  return HasNumbers(x) ? HWY_DYNAMIC_DISPATCH(DotOf)(x, y) : 0;
+  if (!HasNumbers(x)) return 0;
+  if (Device* device = DeviceOf(x)) return device->Dot(x, y, CurrentQueue());
+  return HWY_DYNAMIC_DISPATCH(DotOf)(x, y);
 }
 
 double SquaredDistance(Buffer x, Buffer y) {
   CheckAlike(x, y);
-  return HasNumbers(x) ? HWY_DYNAMIC_DISPATCH(SquaredDistanceOf)(x, y) : 0;
+  if (!HasNumbers(x)) return 0;
+  if (Device* device = DeviceOf(x)) return device->SquaredDistance(x, y, CurrentQueue());
+  return HWY_DYNAMIC_DISPATCH(SquaredDistanceOf)(x, y);
 }
 
-bool AllFinite(Buffer x) { return !HasNumbers(x) || HWY_DYNAMIC_DISPATCH(AllFiniteOf)(x); }
+bool AllFinite(Buffer x) {
+  if (!HasNumbers(x)) return true;
+  if (Device* device = DeviceOf(x)) return device->AllFinite(x, CurrentQueue());
+  return HWY_DYNAMIC_DISPATCH(AllFiniteOf)(x);
+}
 
 }  // namespace starling::ops
 #endif  // HWY_ONCE

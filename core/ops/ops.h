@@ -8,6 +8,10 @@
 // doubles and are rounded to the element type once. Kernels are dispatched to the processor's
 // vector unit at run time (Highway); no parallelism: one worker computes on one thread.
 //
+// On Place::kDevice the device does the same on this thread's queue (core/device/device.h), with
+// the same bits where it is element by element; reductions wait for the result. A weighted sum has
+// at most 128 sources there.
+//
 // On Place::kVirtual nothing is touched; Dot and SquaredDistance return 0, AllFinite true.
 // CHECK-fails on mismatched counts or types: callers built the buffers.
 #ifndef CORE_OPS_OPS_H_
@@ -31,7 +35,7 @@ void Axpy(double a, Buffer x, Buffer y);
 // x <- a x.
 void Scale(double a, Buffer x);
 
-// to <- from, bytes as they are.
+// to <- from, bytes as they are; also between host and device.
 void Copy(Buffer from, Buffer to);
 
 // to <- from, each F32, F64, F16 or BF16: exact, or rounded to the nearest, ties to even. Too large

@@ -13,10 +13,10 @@ struct AccumAdamStep {
 };
 
 // States b, m, v. A step inside a window: writes b only.
-void AccumAdamPass(const ops::FusedPass& pass, const AccumAdamStep& step);
+STARLING_DECLARE_FUSED_PASS(AccumAdamPass, AccumAdamStep);
 
 // States b, m, v. The last step of a window: writes all three.
-void AccumAdamCommitPass(const ops::FusedPass& pass, const AccumAdamStep& step);
+STARLING_DECLARE_FUSED_PASS(AccumAdamCommitPass, AccumAdamStep);
 
 }  // namespace starling
 

@@ -8,7 +8,7 @@
 namespace starling {
 
 // States m, v.
-void AdamPass(const ops::FusedPass& pass, const AdamStep& step);
+STARLING_DECLARE_FUSED_PASS(AdamPass, AdamStep);
 
 }  // namespace starling
 

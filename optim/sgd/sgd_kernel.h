@@ -12,10 +12,10 @@ struct SgdStep {
 };
 
 // Without momentum: no state.
-void SgdPass(const ops::FusedPass& pass, const SgdStep& step);
+STARLING_DECLARE_FUSED_PASS(SgdPass, SgdStep);
 
 // With momentum: one state, the velocity.
-void SgdMomentumPass(const ops::FusedPass& pass, const SgdStep& step);
+STARLING_DECLARE_FUSED_PASS(SgdMomentumPass, SgdStep);
 
 }  // namespace starling
 

@@ -32,6 +32,7 @@ LIBRARIES = {
     "benchmark/": "//third_party/benchmark",
     "boost/": "//third_party/boost",
     "c10/": "//third_party/torch",
+    "cuda_runtime.h": "//third_party/cuda",
     "gflags/": "//third_party/gflags",
     "glog/": "//third_party/glog",
     "gmock/": "//third_party/gtest",
@@ -208,8 +209,11 @@ def _deps_of(calls, file):
     """Strings in the deps of all rules that compile `file`; None if there is no such rule."""
     found = None
     for call in calls:
-        files = set().union(*(call.get(k, set()) for k in ("srcs", "hdrs", "textual_hdrs", "linkstamp")))
+        files = set().union(*(call.get(k, set()) for k in (
+            "srcs", "hdrs", "textual_hdrs", "linkstamp", "cuda_srcs")))
         deps = call.get("deps", set()) | call.get("interface", set())
+        if call["rule"] == "cuda_library" or "cuda_srcs" in call:
+            deps = deps | {"//third_party/cuda"}
         if file in files:
             found = (found or set()) | deps
         if call["rule"] == "plugin_library" and file in {

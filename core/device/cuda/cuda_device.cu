@@ -1,0 +1,274 @@
+// The device of core/device/device.h for CUDA.
+#include <cuda_runtime.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "core/device/cuda/launch.cuh"
+#include "core/device/device.h"
+#include "core/device/elements.h"
+#include "glog/logging.h"
+
+namespace starling::cuda {
+namespace {
+
+absl::Status StatusOf(cudaError_t error, absl::string_view what) {
+  if (error == cudaSuccess) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(what, ": CUDA says ", cudaGetErrorString(error)));
+}
+
+constexpr int kReducingBlocks = 256;
+
+// Adds up what the threads of a block have, in a fixed order; the sum is thread 0's.
+__device__ double BlockSum(double own) {
+  __shared__ double sums[kThreads];
+  sums[threadIdx.x] = own;
+  __syncthreads();
+  for (int half = kThreads / 2; half > 0; half /= 2) {
+    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+    __syncthreads();
+  }
+  return sums[0];
+}
+
+// The grid is always the same, so element i is always added by the same thread at the same time.
+template <typename Term>
+__global__ void __launch_bounds__(kThreads) Reduce(Term term, int64_t count, double* partial) {
+  double sum = 0;
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count;
+       i += static_cast<int64_t>(kReducingBlocks) * kThreads) {
+    sum += term.At(i);
+  }
+  sum = BlockSum(sum);
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+__global__ void __launch_bounds__(kThreads) AddPartialSums(const double* partial, double* total) {
+  const double sum = BlockSum(partial[threadIdx.x]);
+  if (threadIdx.x == 0) *total = sum;
+}
+
+static_assert(kReducingBlocks == kThreads, "one thread per partial sum");
+
+// Where a thread's reductions leave their sums; on the card it has chosen when it first reduces.
+class ReductionSpace {
+ public:
+  ReductionSpace() {
+    CHECK_EQ(cudaMalloc(&partial_, (kReducingBlocks + 1) * sizeof(double)), cudaSuccess);
+    CHECK_EQ(cudaMallocHost(&total_, sizeof(double)), cudaSuccess);
+  }
+  ~ReductionSpace() {
+    cudaFree(partial_);
+    cudaFreeHost(total_);
+  }
+  ReductionSpace(const ReductionSpace&) = delete;
+  ReductionSpace& operator=(const ReductionSpace&) = delete;
+
+  template <typename Term>
+  double Sum(const Term& term, int64_t count, cudaStream_t stream) {
+    double* const total = partial_ + kReducingBlocks;
+    Reduce<<<kReducingBlocks, kThreads, 0, stream>>>(term, count, partial_);
+    AddPartialSums<<<1, kThreads, 0, stream>>>(partial_, total);
+    cudaMemcpyAsync(total_, total, sizeof(double), cudaMemcpyDeviceToHost, stream);
+    const absl::Status done = StatusOf(cudaStreamSynchronize(stream), "a reduction");
+    if (done.ok()) return *total_;
+    LOG(ERROR) << done;
+    return NAN;  // Whoever measures sees that there is no number; Wait tells the run.
+  }
+
+ private:
+  double* partial_ = nullptr;
+  double* total_ = nullptr;
+};
+
+template <typename Term>
+double Sum(const Term& term, int64_t count, Queue* queue) {
+  thread_local ReductionSpace space;
+  return space.Sum(term, count, StreamOf(queue));
+}
+
+// Calls use(T()) for the type of `buffer`, which is F32 or F64.
+template <typename Use>
+auto WithType(const Buffer& buffer, const Use& use) {
+  return buffer.type == DType::kF64 ? use(double()) : use(float());
+}
+
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int cards) : cards_(cards) {}
+
+  absl::Status UseCard(int card) override {
+    if (card < 0 || card >= cards_) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "there is no card ", card, "; this machine has ", cards_, ", numbered from 0"));
+    }
+    return StatusOf(cudaSetDevice(card), absl::StrCat("card ", card));
+  }
+
+  std::string Description() const override {
+    int driver = 0, runtime = 0;
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    const auto version = [](int number) {
+      return absl::StrCat(number / 1000, ".", number % 1000 / 10);
+    };
+    std::string text =
+        absl::StrCat("driver for CUDA ", version(driver), ", runtime ", version(runtime));
+    for (int card = 0; card < cards_; ++card) {
+      cudaDeviceProp facts;
+      if (cudaGetDeviceProperties(&facts, card) != cudaSuccess) continue;
+      absl::StrAppend(&text, "\ncard ", card, ": ", facts.name, ", ", facts.totalGlobalMem >> 20,
+                      " MiB, compute capability ", facts.major, ".", facts.minor);
+    }
+    return text;
+  }
+
+  absl::StatusOr<void*> Allocate(int64_t bytes) override {
+    void* memory = nullptr;
+    const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // It is told here, not by the next call.
+      size_t free = 0, total = 0;
+      cudaMemGetInfo(&free, &total);
+      return absl::ResourceExhaustedError(absl::StrCat("the card has no ", bytes >> 20,
+                                                       " MiB left, of ", total >> 20, " MiB ",
+                                                       free >> 20, " are free"));
+    }
+    if (error != cudaSuccess) return StatusOf(error, "allocating");
+    const absl::Status zeroed =
+        StatusOf(cudaMemset(memory, 0, static_cast<size_t>(bytes)), "zeroing");
+    if (!zeroed.ok()) return zeroed;
+    return memory;
+  }
+
+  void Free(void* memory) override { cudaFree(memory); }
+
+  absl::StatusOr<Queue*> NewQueue() override {
+    cudaStream_t stream = nullptr;
+    const absl::Status made =
+        StatusOf(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
+    if (!made.ok()) return made;
+    return reinterpret_cast<Queue*>(stream);
+  }
+
+  void DeleteQueue(Queue* queue) override { cudaStreamDestroy(StreamOf(queue)); }
+
+  absl::Status Wait(Queue* queue) override {
+    const absl::Status started = StatusOf(cudaGetLastError(), "starting a kernel");
+    if (!started.ok()) return started;
+    return StatusOf(cudaStreamSynchronize(StreamOf(queue)), "work on the device");
+  }
+
+  void Copy(const void* from, void* to, int64_t bytes, Queue* queue) override {
+    cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, StreamOf(queue));
+  }
+
+  void Zero(void* memory, int64_t bytes, Queue* queue) override {
+    cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), StreamOf(queue));
+  }
+
+  void WeightedSum(absl::Span<const Source> sources, Buffer out, Queue* queue) override {
+    const auto run = [&](auto zero) {
+      using T = decltype(zero);
+      bool aligned = IsAligned(out, kPiece<T>);
+      for (const Source& source : sources) aligned &= IsAligned(source.values, kPiece<T>);
+      Launch<kPiece<T>>(device::WeightedSum<T>{TermsOf(sources), NumbersOf(out)}, out.count,
+                        aligned, queue);
+    };
+    WithType(out, run);
+  }
+
+  void Convert(Buffer from, Buffer to, Queue* queue) override {
+    const auto run = [&](auto zero) {
+      using T = decltype(zero);
+      Launch<kPiece<T>>(device::Convert<T>{NumbersOf(from), NumbersOf(to)}, to.count,
+                        IsAligned(from, kPiece<T>) && IsAligned(to, kPiece<T>), queue);
+    };
+    if (from.type == DType::kF64 || to.type == DType::kF64) return run(double());
+    run(float());
+  }
+
+  void Axpy(double a, Buffer x, Buffer y, Queue* queue) override {
+    const auto run = [&](auto zero) {
+      using T = decltype(zero);
+      Launch<kPiece<T>>(device::Axpy<T>{static_cast<T>(a), Data<T>(x), Data<T>(y)}, y.count,
+                        IsAligned(x, kPiece<T>) && IsAligned(y, kPiece<T>), queue);
+    };
+    WithType(y, run);
+  }
+
+  void Scale(double a, Buffer x, Queue* queue) override {
+    const auto run = [&](auto zero) {
+      using T = decltype(zero);
+      Launch<kPiece<T>>(device::Scale<T>{static_cast<T>(a), Data<T>(x)}, x.count,
+                        IsAligned(x, kPiece<T>), queue);
+    };
+    WithType(x, run);
+  }
+
+  void Mul(Buffer x, Buffer y, Queue* queue) override {
+    const auto run = [&](auto zero) {
+      using T = decltype(zero);
+      Launch<kPiece<T>>(device::Mul<T>{Data<T>(x), Data<T>(y)}, y.count,
+                        IsAligned(x, kPiece<T>) && IsAligned(y, kPiece<T>), queue);
+    };
+    WithType(y, run);
+  }
+
+  void Add(Buffer x, Buffer y, Queue* queue) override {
+    const auto run = [&](auto zero) {
+      using T = decltype(zero);
+      Launch<kPiece<T>>(device::Add<T>{Data<T>(x), Data<T>(y)}, y.count,
+                        IsAligned(x, kPiece<T>) && IsAligned(y, kPiece<T>), queue);
+    };
+    WithType(y, run);
+  }
+
+  double Dot(Buffer x, Buffer y, Queue* queue) override {
+    return WithType(x, [&](auto zero) {
+      using T = decltype(zero);
+      return Sum(device::Product<T>{Data<T>(x), Data<T>(y)}, x.count, queue);
+    });
+  }
+
+  double SquaredDistance(Buffer x, Buffer y, Queue* queue) override {
+    return WithType(x, [&](auto zero) {
+      using T = decltype(zero);
+      return Sum(device::SquaredDifference<T>{Data<T>(x), Data<T>(y)}, x.count, queue);
+    });
+  }
+
+  bool AllFinite(Buffer x, Queue* queue) override {
+    return WithType(x, [&](auto zero) {
+             using T = decltype(zero);
+             return Sum(device::NotFinite<T>{Data<T>(x)}, x.count, queue);
+           }) == 0;
+  }
+
+ private:
+  template <typename T>
+  static T* Data(const Buffer& buffer) {
+    return static_cast<T*>(buffer.data);
+  }
+
+  const int cards_;
+};
+
+// Null without a driver or a card.
+Device* MakeDevice() {
+  int cards = 0;
+  if (cudaGetDeviceCount(&cards) != cudaSuccess || cards == 0) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  return new CudaDevice(cards);
+}
+
+const bool is_linked = LinkDevice(MakeDevice);
+
+}  // namespace
+}  // namespace starling::cuda

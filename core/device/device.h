@@ -1,0 +1,84 @@
+// An accelerator: memory, queues of work, and the twins of core/ops.
+//
+// A program has one if it links //core/device/cuda (built with --config=cuda) and finds a card;
+// nobody else needs to know which. Work on a device is ordered by queues (CUDA streams): what one
+// thread starts goes to that thread's current queue, one thing after the other, and the call
+// returns before it is done. Only what returns a number to the host waits.
+#ifndef CORE_DEVICE_DEVICE_H_
+#define CORE_DEVICE_DEVICE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "core/buffer.h"
+
+namespace starling {
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  // Chooses the card of the calling thread, from 0. INVALID_ARGUMENT names how many there are.
+  virtual absl::Status UseCard(int card) = 0;
+  virtual std::string Description() const = 0;  // cards, driver and runtime, a line each
+
+  // Zeroed, aligned to 256 bytes. RESOURCE_EXHAUSTED says how much was asked for and is free.
+  virtual absl::StatusOr<void*> Allocate(int64_t bytes) = 0;
+  virtual void Free(void* memory) = 0;
+
+  virtual absl::StatusOr<Queue*> NewQueue() = 0;
+  virtual void DeleteQueue(Queue* queue) = 0;
+
+  // Waits for everything in `queue`. What went wrong on the device since the last call is told
+  // here: INTERNAL, with CUDA's own words.
+  virtual absl::Status Wait(Queue* queue) = 0;
+
+  // Copies between host and device memory, or within the device.
+  virtual void Copy(const void* from, void* to, int64_t bytes, Queue* queue) = 0;
+  virtual void Zero(void* memory, int64_t bytes, Queue* queue) = 0;
+
+  // As the functions of core/ops/ops.h, to the bit where they work element by element; reductions
+  // add in an order of their own, which is always the same. Buffers are kDevice, checked by
+  // core/ops.
+  virtual void WeightedSum(absl::Span<const Source> sources, Buffer out, Queue* queue) = 0;
+  virtual void Convert(Buffer from, Buffer to, Queue* queue) = 0;
+  virtual void Axpy(double a, Buffer x, Buffer y, Queue* queue) = 0;
+  virtual void Scale(double a, Buffer x, Queue* queue) = 0;
+  virtual void Mul(Buffer x, Buffer y, Queue* queue) = 0;
+  virtual void Add(Buffer x, Buffer y, Queue* queue) = 0;
+  virtual double Dot(Buffer x, Buffer y, Queue* queue) = 0;
+  virtual double SquaredDistance(Buffer x, Buffer y, Queue* queue) = 0;
+  virtual bool AllFinite(Buffer x, Queue* queue) = 0;
+};
+
+// The device of this program; null: it links none, or this machine has no card.
+Device* LinkedDevice();
+
+// Whether this program links one, whatever the machine has.
+bool HasDeviceLibrary();
+
+// Before main, by the device's own library. `make` is called once, when a device is first asked
+// for, and may return null.
+bool LinkDevice(Device* (*make)());
+
+// The queue that this thread's work goes to; null: the device's default queue.
+Queue* CurrentQueue();
+
+// While it lives, this thread's work goes to `queue`.
+class QueueScope {
+ public:
+  explicit QueueScope(Queue* queue);
+  ~QueueScope();
+  QueueScope(const QueueScope&) = delete;
+  QueueScope& operator=(const QueueScope&) = delete;
+
+ private:
+  Queue* const before_;
+};
+
+}  // namespace starling
+
+#endif  // CORE_DEVICE_DEVICE_H_

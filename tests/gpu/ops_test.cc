@@ -1,0 +1,138 @@
+// core/ops on the device: the bits of the host, on odd sizes and offsets.
+#include "core/ops/ops.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/buffer.h"
+#include "core/device/device.h"
+#include "gtest/gtest.h"
+#include "tests/gpu/device_testing.h"
+
+namespace starling {
+namespace {
+
+constexpr DType kComputed[] = {DType::kF32, DType::kF64};
+constexpr DType kFloats[] = {DType::kF16, DType::kBF16, DType::kF32, DType::kF64};
+constexpr int64_t kCounts[] = {0, 1, 3, 31, 1024, 100003, 5000001};
+
+class DeviceOpsTest : public ::testing::Test {
+ protected:
+  void SetUp() override { SKIP_WITHOUT_DEVICE(); }
+
+  // Calls check(type, count, what) for each.
+  template <typename Check>
+  static void ForEach(const Check& check) {
+    for (DType type : kComputed) {
+      for (int64_t count : kCounts) check(type, count, absl::StrCat(DTypeName(type), " x ", count));
+    }
+  }
+};
+
+TEST_F(DeviceOpsTest, ElementByElement) {
+  ForEach([](DType type, int64_t count, const std::string& what) {
+    const Twins x = RandomTwins(count, type, 1), y = RandomTwins(count, type, 2);
+    for (const Buffer& side : {y.host.buffer(), y.device.buffer()}) {
+      const Buffer from = side.place == Place::kHost ? x.host.buffer() : x.device.buffer();
+      ops::Axpy(0.3, from, side);
+      ops::Scale(1.7, side);
+      ops::Mul(from, side);
+      ops::Add(from, side);
+    }
+    ExpectSameBits(y, what);
+    ops::Zero(y.host.buffer());
+    ops::Zero(y.device.buffer());
+    ExpectSameBits(y, what + " zero");
+    ops::Copy(x.host.buffer(), y.host.buffer());
+    ops::Copy(x.device.buffer(), y.device.buffer());
+    ExpectSameBits(y, what + " copy");
+  });
+}
+
+TEST_F(DeviceOpsTest, Slices) {
+  // From the second element on nothing is aligned to 16 bytes.
+  const Twins x = RandomTwins(1001, DType::kF32, 1), y = RandomTwins(1001, DType::kF32, 2);
+  ops::Axpy(0.3, x.host.buffer().Slice(1, 997), y.host.buffer().Slice(3, 997));
+  ops::Axpy(0.3, x.device.buffer().Slice(1, 997), y.device.buffer().Slice(3, 997));
+  ExpectSameBits(y, "slices");
+}
+
+TEST_F(DeviceOpsTest, WeightedSumsOfAllTypes) {
+  for (DType to : kFloats) {
+    for (int64_t count : kCounts) {
+      std::vector<Twins> values;
+      for (DType from : kFloats) {
+        const bool too_wide = from == DType::kF64 && to != DType::kF64;
+        if (!too_wide) values.push_back(RandomTwins(count, from, static_cast<int>(values.size())));
+      }
+      const Twins out(count, to);
+      std::vector<Source> host, device;
+      for (size_t j = 0; j < values.size(); ++j) {
+        const double weight = 0.1 + 0.2 * static_cast<double>(j);
+        host.push_back({weight, values[j].host.buffer()});
+        device.push_back({weight, values[j].device.buffer()});
+      }
+      ops::WeightedSum(host, out.host.buffer());
+      ops::WeightedSum(device, out.device.buffer());
+      ExpectSameBits(out, absl::StrCat(DTypeName(to), " x ", count));
+    }
+  }
+}
+
+TEST_F(DeviceOpsTest, Conversions) {
+  for (DType from : kFloats) {
+    for (DType to : kFloats) {
+      const Twins x = RandomTwins(100003, from, 1), y(100003, to);
+      ops::Convert(x.host.buffer(), y.host.buffer());
+      ops::Convert(x.device.buffer(), y.device.buffer());
+      ExpectSameBits(y, absl::StrCat(DTypeName(from), " to ", DTypeName(to)));
+    }
+  }
+}
+
+TEST_F(DeviceOpsTest, ReductionsAreTheSameEachTimeAndRight) {
+  ForEach([](DType type, int64_t count, const std::string& what) {
+    const Twins x = RandomTwins(count, type, 1), y = RandomTwins(count, type, 2);
+    const double scale = static_cast<double>(count) + 1;
+    const double dot = ops::Dot(x.device.buffer(), y.device.buffer());
+    EXPECT_NEAR(dot, ops::Dot(x.host.buffer(), y.host.buffer()), 1e-13 * scale) << what;
+    EXPECT_EQ(dot, ops::Dot(x.device.buffer(), y.device.buffer())) << what;
+    EXPECT_NEAR(ops::SquaredDistance(x.device.buffer(), y.device.buffer()),
+                ops::SquaredDistance(x.host.buffer(), y.host.buffer()), 1e-13 * scale)
+        << what;
+    EXPECT_TRUE(ops::AllFinite(x.device.buffer())) << what;
+    if (count == 0) return;
+    // One infinite number, the last.
+    ops::Scale(1e308, y.host.buffer().Slice(count - 1, 1));
+    ops::Scale(1e308, y.host.buffer().Slice(count - 1, 1));
+    y.Upload();
+    EXPECT_FALSE(ops::AllFinite(y.device.buffer())) << what;
+  });
+}
+
+TEST_F(DeviceOpsTest, QueuesAreOrderedAndTellWhatWentWrong) {
+  const auto queue = LinkedDevice()->NewQueue();
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  {
+    const QueueScope scope(*queue);
+    EXPECT_EQ(CurrentQueue(), *queue);
+    const Twins x = RandomTwins(1000003, DType::kF32, 1);
+    for (int i = 0; i < 10; ++i) {
+      ops::Scale(1.1, x.host.buffer());
+      ops::Scale(1.1, x.device.buffer());
+    }
+    ExpectSameBits(x, "ten times");
+  }
+  EXPECT_EQ(CurrentQueue(), nullptr);
+  EXPECT_EQ(LinkedDevice()->Wait(*queue), absl::OkStatus());
+  LinkedDevice()->DeleteQueue(*queue);
+}
+
+TEST_F(DeviceOpsTest, TooMuchMemoryIsAnErrorInWords) {
+  const auto memory = LinkedDevice()->Allocate(int64_t{1} << 50);
+  EXPECT_EQ(memory.status().code(), absl::StatusCode::kResourceExhausted) << memory.status();
+  EXPECT_EQ(LinkedDevice()->UseCard(1000).code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace starling
