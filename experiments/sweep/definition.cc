@@ -173,6 +173,7 @@ absl::StatusOr<SweepDefinition> ParseSweep(const std::string& text, const std::s
   }
   base.clear_arm();
   if (!base.has_seed()) base.set_seed(1);
+  if (!sweep->has_name() && !base.name().empty()) sweep->set_name(base.name());
   std::vector<Problem> problems = Resolve(sweep);
   if (problems.empty()) problems = Checker(*sweep).Check();
   RETURN_IF_ERROR(ProblemsStatus(problems, locations));

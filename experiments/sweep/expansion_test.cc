@@ -166,6 +166,12 @@ TEST(ParseSweepTest, SetChangesTheSweepAndItsBase) {
   EXPECT_EQ(definition->sweep.base().train().max_steps(), 7);
 }
 
+TEST(ParseSweepTest, IsCalledAsItsBaseUnlessItHasAName) {
+  EXPECT_EQ(Parse("")->sweep.name(), "sweep");
+  EXPECT_EQ(Parse("", {"base.name=bowl"})->sweep.name(), "bowl");
+  EXPECT_EQ(Parse("name: \"own\"", {"base.name=bowl"})->sweep.name(), "own");
+}
+
 TEST(ParseSweepTest, APlaceInTheBaseIsTold) {
   auto definition = Parse("", {});
   ASSERT_TRUE(definition.ok()) << definition.status();
