@@ -17,7 +17,7 @@
 
 namespace starling::device {
 
-// Sign, exponent, then kMantissa bits.
+// How numbers of a type are laid out: sign, exponent, then kMantissa bits.
 template <DType type>
 struct Format;
 template <>

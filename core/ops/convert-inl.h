@@ -6,6 +6,7 @@
 // NaNs, for instance), so rounding is done here, on the bits. Overflow gives infinity, underflow
 // subnormal numbers; a NaN stays one, quiet, with its sign and the upper bits of its payload.
 
+#include "core/device/number.h"
 #include "core/ops/vector-inl.h"
 
 // The guard is a toggle, because this is included once per vector unit.
@@ -21,29 +22,7 @@ namespace starling {
 namespace ops {
 namespace HWY_NAMESPACE {
 
-// How numbers of a type are laid out: sign, exponent, then kMantissa bits.
-template <DType type>
-struct Format;
-template <>
-struct Format<DType::kF16> {
-  using Raw = uint16_t;
-  static constexpr int kMantissa = 10, kBias = 15;
-};
-template <>
-struct Format<DType::kBF16> {
-  using Raw = uint16_t;
-  static constexpr int kMantissa = 7, kBias = 127;
-};
-template <>
-struct Format<DType::kF32> {
-  using Raw = uint32_t;
-  static constexpr int kMantissa = 23, kBias = 127;
-};
-template <>
-struct Format<DType::kF64> {
-  using Raw = uint64_t;
-  static constexpr int kMantissa = 52, kBias = 1023;
-};
+using ::starling::device::Format;
 
 // 2^exponent, for exponents of normal numbers.
 template <typename T>
