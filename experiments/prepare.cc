@@ -164,17 +164,19 @@ int Cores() {
   return FLAGS_cores > 0 ? FLAGS_cores : std::max(1u, std::thread::hardware_concurrency());
 }
 
+std::string ProgramFile() {
+  std::error_code not_a_link;
+  const auto real = std::filesystem::read_symlink(OwnProgram(), not_a_link);
+  return not_a_link ? OwnProgram() : real.string();
+}
+
 bool StartsProcesses() { return FLAGS_np != 0 || !FLAGS_hosts.empty(); }
 
 int RunAsProcesses(Arguments arguments, const BuiltInConfig& built_in,
                    const std::vector<std::string>& command_line,
                    const std::function<std::optional<int>(const Prepared&)>& before) {
-  // For mpirun /proc/self/exe would be mpirun.
-  std::error_code not_a_link;
-  const auto real = std::filesystem::read_symlink(OwnProgram(), not_a_link);
-  const auto command =
-      MpirunCommand(FLAGS_np, FLAGS_hosts, not_a_link ? OwnProgram() : real.string(),
-                    {command_line.begin() + 1, command_line.end()});
+  const auto command = MpirunCommand(FLAGS_np, FLAGS_hosts, ProgramFile(),
+                                     {command_line.begin() + 1, command_line.end()});
   if (!command.ok()) return Complain(command.status());
   arguments.set.push_back(command->back().substr(std::string("--set=").size()));
   const auto prepared = Prepare(arguments, built_in);

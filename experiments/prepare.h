@@ -62,6 +62,10 @@ absl::Status FixLevels(absl::string_view level, char** argv);
 // --cores, or all that the machine has.
 int Cores();
 
+// This program's file, for starting it again: not /proc/self/exe, which for a child would be
+// itself.
+std::string ProgramFile();
+
 // Whether --np or --hosts ask for processes, which RunAsProcesses starts.
 bool StartsProcesses();
 

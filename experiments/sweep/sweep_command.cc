@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,7 +12,6 @@
 #include "absl/strings/str_format.h"
 #include "core/checksum.h"
 #include "core/config/text.h"
-#include "core/cpu_level.h"
 #include "core/registry.h"
 #include "core/run/build_stamp.h"
 #include "core/run/file_io.h"
@@ -56,13 +54,6 @@ absl::StatusOr<std::string> BuildName(const std::string& program) {
   if (!BuildCommit().empty() && !BuildIsDirty()) return BuildCommit();
   ASSIGN_OR_RETURN(const std::string bytes, ReadFile(program));
   return absl::StrCat(BuildCommit().empty() ? "unknown" : BuildCommit(), "+", Hash(bytes));
-}
-
-// The program as a child can start it: not a link that would mean the child.
-std::string OwnPath() {
-  std::error_code not_a_link;
-  const auto real = std::filesystem::read_symlink(OwnProgram(), not_a_link);
-  return not_a_link ? OwnProgram() : real.string();
 }
 
 absl::StatusOr<SweepDefinition> LoadDefinition(const Arguments& arguments,
@@ -122,7 +113,7 @@ absl::StatusOr<int> RunSweep(const Arguments& arguments, const BuiltInConfig& bu
     return 0;
   }
 
-  options->program = OwnPath();
+  options->program = ProgramFile();
   options->cpu = FLAGS_cpu;
   options->jobs = FLAGS_jobs;
   options->resume = !FLAGS_resume.empty();
