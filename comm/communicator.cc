@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "comm/two_level_all_reduce.h"
+#include "core/device/arena.h"
 #include "core/status.h"
 
 namespace starling {
@@ -96,28 +97,28 @@ absl::StatusOr<std::unique_ptr<Work>> Communicator::Recorded(absl::Span<const Se
   return recorded;
 }
 
-absl::Status Work::WaitOn(Queue*) { return Wait(); }
-
 absl::StatusOr<std::unique_ptr<Work>> Communicator::AllReduceSum(absl::Span<const int> group,
                                                                  MessageKey key, Buffer values,
                                                                  const ExchangeOptions& options) {
   return TwoLevelAllReduce(this, group, key, values, options);
 }
 
-absl::StatusOr<Buffer> Communicator::Allocate(int64_t count, DType type) {
-  allocated_.emplace_back(count, type);
+absl::StatusOr<Buffer> Communicator::Allocate(int64_t count, DType type, Place place) {
+  ASSIGN_OR_RETURN(Arena arena, MakeArena(count, type, place));
+  allocated_.push_back(std::move(arena));
   return allocated_.back().buffer();
 }
 
-Arena Communicator::TakeScratch(int64_t count, DType type) {
+absl::StatusOr<Arena> Communicator::TakeScratch(int64_t count, DType type, Place place) {
   for (Arena& arena : scratch_) {
-    if (arena.count() < count || arena.buffer().type != type) continue;
+    const Buffer memory = arena.buffer();
+    if (memory.count < count || memory.type != type || memory.place != place) continue;
     std::swap(arena, scratch_.back());
     Arena found = std::move(scratch_.back());
     scratch_.pop_back();
     return found;
   }
-  return Arena(count, type);
+  return MakeArena(count, type, place);
 }
 
 void Communicator::ReturnScratch(Arena scratch) {

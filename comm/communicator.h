@@ -23,7 +23,8 @@
 
 namespace starling {
 
-// An exchange under way. Destroying it cancels what has not been matched yet.
+// An exchange under way. Destroying it cancels what has not been matched yet. On a device it starts
+// behind what the caller's current queue holds.
 class Work {
  public:
   virtual ~Work() = default;
@@ -34,10 +35,10 @@ class Work {
   // Blocks until all sends have left their buffers and all receives have arrived; gives the
   // compute slot back meanwhile. DEADLINE_EXCEEDED names who waited for whom, and for which
   // message; ABORTED carries the reason for which another worker stopped.
+  //
+  // Buffers on a device: blocks until everybody has come; the rest waits on the device. Whatever
+  // the caller's current queue (core/device/device.h) is given from then on finds all arrived.
   virtual absl::Status Wait() = 0;
-
-  // Makes what is queued on `queue` from now on wait, instead of the caller. On the host: Wait.
-  virtual absl::Status WaitOn(Queue* queue);
 
   // One per Receive, in their order; valid once done, as long as the Work lives.
   virtual absl::Span<const Arrival> arrivals() const = 0;
@@ -50,7 +51,6 @@ class Work {
 struct ExchangeOptions {
   absl::Duration deadline = absl::InfiniteDuration();  // from the call on
   Traffic traffic = Traffic::kTraining;
-  Queue* after = nullptr;  // starts when what is queued there now has run
 
   // Called when all of it is done, by the thread that brought this about; not called if it is done
   // when Exchange returns, or if it fails. Destroying the Work waits for a call under way, so it
@@ -63,10 +63,11 @@ struct ExchangeOptions {
 class Communicator {
  public:
   // `clock` is not owned.
-  Communicator(int rank, int size, int workers_per_node, Clock* clock)
+  Communicator(int rank, int size, int workers_per_node, Clock* clock, Place place = Place::kHost)
       : rank_(rank),
         size_(size),
         workers_per_node_(workers_per_node),
+        place_(place),
         clock_(clock),
         recorder_(rank, size, clock) {}
   virtual ~Communicator() = default;
@@ -77,6 +78,11 @@ class Communicator {
   // As configured, not as placed: which workers count as one machine must not depend on where
   // they happen to run.
   int workers_per_node() const { return workers_per_node_; }
+
+  // Where this worker's vectors lie: on kDevice its thread uses that card, and has a queue of its
+  // own. kVirtual where there are no numbers (Simulation::time_only). Small things on the host may
+  // be sent everywhere.
+  Place place() const { return place_; }
 
   // This worker's time. Sleeping on it gives the compute slot back, as waiting does.
   Clock& clock() { return *clock_; }
@@ -102,15 +108,20 @@ class Communicator {
                                                              const ExchangeOptions& options);
 
   // Memory that this communicator sends from and receives into fastest; lives as long as it.
-  // Place::kVirtual where there are no numbers (Simulation::time_only).
-  virtual absl::StatusOr<Buffer> Allocate(int64_t count, DType type);
+  absl::StatusOr<Buffer> Allocate(int64_t count, DType type) {
+    return Allocate(count, type, place_);
+  }
+  absl::StatusOr<Buffer> Allocate(int64_t count, DType type, Place place);
 
   // How long computing takes, where time is simulated; null where it takes what it takes.
   virtual Simulation* simulation() { return nullptr; }
 
+  // Where the insides of operations are queued, beside what the worker computes; null on the host.
+  virtual Queue* background_queue() { return nullptr; }
+
   // Memory for the inside of an operation, at least `count` elements, contents arbitrary; kept for
-  // reuse when it is returned.
-  Arena TakeScratch(int64_t count, DType type);
+  // reuse when it is returned. What uses it on a device goes to the background queue.
+  absl::StatusOr<Arena> TakeScratch(int64_t count, DType type, Place place);
   void ReturnScratch(Arena scratch);
 
   // Payload bytes that this worker has sent so far.
@@ -131,6 +142,7 @@ class Communicator {
 
  private:
   int rank_, size_, workers_per_node_;
+  Place place_;
   Clock* clock_;
   Recorder recorder_;
   std::vector<Arena> allocated_;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/device/device.h"
 #include "core/layout.h"
 #include "core/ops/ops.h"
 #include "core/status.h"
@@ -47,8 +48,7 @@ class TwoLevelWork final : public Work {
     CHECK(!inside_.members.empty()) << "worker " << comm->rank() << " is not in its group";
     for (const auto& members : machines) across_.members.push_back(members[inside_.me]);
     across_.values = inside_.MyChunk();
-    scratch_ =
-        comm->TakeScratch(std::max(inside_.ScratchCount(), across_.ScratchCount()), values.type);
+    if (values.place == Place::kDevice) queue_ = comm->background_queue();
   }
 
   ~TwoLevelWork() override {
@@ -63,6 +63,11 @@ class TwoLevelWork final : public Work {
   }
 
   absl::Status Start() {
+    const int64_t scratch = std::max(inside_.ScratchCount(), across_.ScratchCount());
+    const Buffer& values = inside_.values;
+    ASSIGN_OR_RETURN(scratch_, comm_->TakeScratch(scratch, values.type, values.place));
+    if (queue_ != nullptr) QueuePoint::After(CurrentQueue()).HoldBack(queue_);
+    const QueueScope scope(QueueToUse());
     moving_ = again_ = true;  // before anybody else knows of this
     const absl::Status entered = Enter(kReduceInside);
     if (!entered.ok()) {
@@ -87,7 +92,10 @@ class TwoLevelWork final : public Work {
       {
         std::unique_lock<std::mutex> lock(mutex_);
         moved_.wait(lock, [this] { return !moving_; });
-        if (ended()) return status_;
+        if (ended()) {
+          if (queue_ != nullptr) done_.HoldBack(CurrentQueue());
+          return status_;
+        }
         under_way = exchanges_.back().get();
       }
       const absl::Status status = under_way->Wait();
@@ -131,8 +139,12 @@ class TwoLevelWork final : public Work {
       if (moving_) return;
       moving_ = true;
     }
+    const QueueScope scope(QueueToUse());
     Move();
   }
+
+  // Whoever's thread this is, work on the device belongs to the same queue.
+  Queue* QueueToUse() const { return queue_ != nullptr ? queue_ : CurrentQueue(); }
 
   void Move() {
     while (true) {
@@ -160,7 +172,10 @@ class TwoLevelWork final : public Work {
     while (phase_ != kFinished && level().members.size() == 1) {
       phase_ = static_cast<Phase>(phase_ + 1);
     }
-    if (phase_ == kFinished) return absl::OkStatus();
+    if (phase_ == kFinished) {
+      if (queue_ != nullptr) done_ = QueuePoint::After(queue_);
+      return absl::OkStatus();
+    }
     std::vector<Send> sends;
     std::vector<Receive> receives;
     MessageKey key = key_;
@@ -204,12 +219,14 @@ class TwoLevelWork final : public Work {
   Level inside_;  // members on this machine, by rank; the whole vector
   Level across_;  // owners of this worker's chunk, by machine; that chunk
   Arena scratch_;
+  Queue* queue_ = nullptr;  // for values on the device
 
   // Who moves owns these; the others while nobody does.
   Phase phase_ = kReduceInside;
   // One per phase so far. They are kept to the end: a `completed` call must not destroy its own.
   std::vector<std::unique_ptr<Work>> exchanges_;
   absl::Status status_;
+  QueuePoint done_;  // once finished
 
   mutable std::mutex mutex_;
   std::condition_variable moved_;  // moving_ has become false

@@ -53,15 +53,16 @@ constexpr int64_t kAlignment = 128;
 }  // namespace
 
 Arena::Arena(int64_t count, DType type, Place place) : count_(count), type_(type), place_(place) {
-  CHECK(place != Place::kDevice) << "device memory is not allocated here";
+  CHECK(place != Place::kDevice) << "MakeArena allocates on the device";
   if (place == Place::kVirtual) return;
   const int64_t bytes = (count * SizeOf(type) + kAlignment - 1) / kAlignment * kAlignment;
   if (bytes == 0) return;
-  data_.reset(std::aligned_alloc(kAlignment, bytes));
+  data_ = {std::aligned_alloc(kAlignment, bytes), std::free};
   CHECK(data_ != nullptr) << "out of memory: " << bytes << " bytes";
   std::memset(data_.get(), 0, bytes);
 }
 
-void Arena::Free::operator()(void* data) const { std::free(data); }
+Arena::Arena(Buffer memory, void (*free)(void*))
+    : data_(memory.data, free), count_(memory.count), type_(memory.type), place_(memory.place) {}
 
 }  // namespace starling

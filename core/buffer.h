@@ -81,22 +81,22 @@ Buffer AsBuffer(absl::Span<T> values) {
   return {values.data(), static_cast<int64_t>(values.size()), DTypeOf<T>::value, Place::kHost};
 }
 
-// Owned host memory, zeroed, aligned to 128 bytes (32 floats: no vector unit splits a line); or, on
-// kVirtual, none.
+// Owned memory, zeroed. On the host it is aligned to 128 bytes (32 floats: no vector unit splits a
+// line); on kVirtual there is none. MakeArena (core/device/arena.h) makes one anywhere.
 class Arena {
  public:
   Arena() = default;
-  Arena(int64_t count, DType type, Place place = Place::kHost);
+  Arena(int64_t count, DType type, Place place = Place::kHost);  // kHost or kVirtual
+
+  // Owns what `memory` describes and frees it with `free`.
+  Arena(Buffer memory, void (*free)(void*));
 
   Buffer buffer() const { return {data_.get(), count_, type_, place_}; }
   int64_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
 
  private:
-  struct Free {
-    void operator()(void* data) const;
-  };
-  std::unique_ptr<void, Free> data_;
+  std::unique_ptr<void, void (*)(void*)> data_{nullptr, nullptr};
   int64_t count_ = 0;
   DType type_ = DType::kF32;
   Place place_ = Place::kHost;

@@ -49,7 +49,7 @@ class Passes {
     RETURN_IF_ERROR(parts_.model->Initialize(
         StreamKey(plan_.config.seed(), Purpose::kInitialization, 0, 0), x_));
     RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
-    RETURN_IF_ERROR(parts_.optimizer->Start(layout, plan_.dtype));
+    RETURN_IF_ERROR(parts_.optimizer->Start(layout, plan_.dtype, x_.place));
     sampler_ = MakeSampler(plan_, comm_->rank());
     return absl::OkStatus();
   }

@@ -65,8 +65,8 @@ class TimedOptimizer final : public Optimizer {
 
   double lr() const override { return optimizer_->lr(); }
   bool has_momentum() const override { return optimizer_->has_momentum(); }
-  absl::Status Start(const Layout& layout, DType type) override {
-    return numeric_ ? optimizer_->Start(layout, type) : absl::OkStatus();
+  absl::Status Start(const Layout& layout, DType type, Place place) override {
+    return numeric_ ? optimizer_->Start(layout, type, place) : absl::OkStatus();
   }
   void BeginStep() override {
     if (numeric_) optimizer_->BeginStep();

@@ -52,7 +52,8 @@ class Model {
     const DataSpec* data = nullptr;  // not owned; valid while the model is being made
     DType dtype = DType::kF32;       // of parameters and gradients: F32 or F64
     int64_t bucket_bytes = 25 << 20;
-    int worker = 0;  // for models whose loss differs per worker (quadratic)
+    Place place = Place::kHost;  // of what is bound; kDevice: the calling thread's card and queue
+    int worker = 0;              // for models whose loss differs per worker (quadratic)
     int workers = 1;
     uint64_t seed = 0;
     Clock* clock = &WallClock();  // the worker's; not owned. For models that wait (paced)

@@ -19,7 +19,7 @@ class AlgorithmBase : public Algorithm {
     worker_ = worker;
     x_ = x;
     g_ = g;
-    return worker.optimizer->Start(*worker.layout, x.type);
+    return worker.optimizer->Start(*worker.layout, x.type, x.place);
   }
 
   absl::Status OnStepBegin(const StepInfo&) override {

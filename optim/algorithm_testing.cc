@@ -185,7 +185,7 @@ class LocalRules {
     for (int i = 0; i < run.workers(); ++i) {
       auto optimizer = CreateFromText<Optimizer>(run.optimizer, run.optimizer_config);
       CHECK_OK(optimizer);
-      CHECK_OK((*optimizer)->Start(layout_, DType::kF64));
+      CHECK_OK((*optimizer)->Start(layout_, DType::kF64, Place::kHost));
       optimizers_.push_back(std::move(*optimizer));
     }
   }

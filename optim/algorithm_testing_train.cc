@@ -28,7 +28,7 @@ class PlainDescent final : public Optimizer {
   double lr() const override { return 0.1; }
   bool has_momentum() const override { return false; }
 
-  absl::Status Start(const Layout& layout, DType type) override {
+  absl::Status Start(const Layout& layout, DType type, Place) override {
     EXPECT_EQ(type, DTypeOf<T>::value);
     layout_ = &layout;
     begun_ = false;

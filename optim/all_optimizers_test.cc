@@ -36,7 +36,7 @@ std::vector<T> Trajectory(const std::string& name, const std::string& config) {
   tensor.shape = {10, 10};
   const Layout layout = MakeLayout({tensor}, /*bucket_bytes=*/1, /*element_bytes=*/4);
   const auto optimizer = CreateFromText<Optimizer>(name, config).value();
-  CHECK_OK(optimizer->Start(layout, DTypeOf<T>::value));
+  CHECK_OK(optimizer->Start(layout, DTypeOf<T>::value, Place::kHost));
   std::vector<T> x(layout.size, T(0.5)), gradient(layout.size);
   Random random(StreamKey(7, Purpose::kTest, 0, 0));
   for (int step = 0; step < 20; ++step) {

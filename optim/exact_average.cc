@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "absl/memory/memory.h"
 #include "core/layout.h"
 #include "core/ops/ops.h"
 #include "core/status.h"
@@ -9,17 +10,22 @@
 
 namespace starling {
 
-ExactAverage::ExactAverage(const Worker& worker, uint16_t stream, DType type)
+ExactAverage::ExactAverage(const Worker& worker, uint16_t stream)
     : worker_(worker),
       stream_(stream),
       members_(worker.count),
       flights_(worker.layout->buckets.size()) {
   std::iota(members_.begin(), members_.end(), 0);
+}
+
+absl::StatusOr<std::unique_ptr<ExactAverage>> ExactAverage::Create(const Worker& worker,
+                                                                   uint16_t stream, DType type) {
+  auto average = absl::WrapUnique(new ExactAverage(worker, stream));
   const DType precision = worker.mixing.precision.value_or(type);
-  if (precision == type) return;
-  auto memory = worker.comm->Allocate(worker.layout->size, precision);
-  CHECK_OK(memory);
-  sent_ = *memory;
+  if (precision != type) {
+    ASSIGN_OR_RETURN(average->sent_, worker.comm->Allocate(worker.layout->size, precision));
+  }
+  return average;
 }
 
 absl::Status ExactAverage::Begin(int64_t round, int bucket, Buffer values) {

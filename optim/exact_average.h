@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "comm/communicator.h"
 #include "core/buffer.h"
 #include "optim/worker.h"
@@ -27,7 +28,9 @@ namespace starling {
 class ExactAverage {
  public:
   // Messages use `stream`, which nothing else of the algorithm may use. Values are of `type`.
-  ExactAverage(const Worker& worker, uint16_t stream, DType type);
+  // RESOURCE_EXHAUSTED: a device has no room for what is sent.
+  static absl::StatusOr<std::unique_ptr<ExactAverage>> Create(const Worker& worker, uint16_t stream,
+                                                              DType type);
 
   // From here on the average is over those who are alive, this worker among them. Nothing may
   // be under way.
@@ -41,6 +44,8 @@ class ExactAverage {
   absl::Status End(int bucket);
 
  private:
+  ExactAverage(const Worker& worker, uint16_t stream);
+
   struct Flight {
     Buffer values, sent;
     std::unique_ptr<Work> work;

@@ -30,14 +30,15 @@ TEST(ExactAverage, IsTheMeanOfAllWorkersInEveryBucket) {
         std::vector<double> values(layout.size);
         for (size_t k = 0; k < values.size(); ++k) values[k] = comm->rank() + 4.0 * k;
         const Buffer whole = AsBuffer(absl::MakeSpan(values));
-        ExactAverage average(worker, /*stream=*/5, DType::kF64);
+        ASSIGN_OR_RETURN(const auto average,
+                         ExactAverage::Create(worker, /*stream=*/5, DType::kF64));
         const int buckets = static_cast<int>(layout.buckets.size());
         for (int64_t round : {7, 8}) {  // the second average changes nothing
           for (int b = 0; b < buckets; ++b) {
             const Range& range = layout.buckets[b];
-            RETURN_IF_ERROR(average.Begin(round, b, whole.Slice(range.offset, range.count)));
+            RETURN_IF_ERROR(average->Begin(round, b, whole.Slice(range.offset, range.count)));
           }
-          for (int b = 0; b < buckets; ++b) RETURN_IF_ERROR(average.End(b));
+          for (int b = 0; b < buckets; ++b) RETURN_IF_ERROR(average->End(b));
           for (size_t k = 0; k < values.size(); ++k) {
             EXPECT_NEAR(values[k], (n - 1) / 2.0 + 4.0 * k, 1e-12) << n << " workers";
           }

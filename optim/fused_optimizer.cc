@@ -5,12 +5,13 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "core/device/arena.h"
 #include "core/status.h"
 #include "glog/logging.h"
 
 namespace starling {
 
-absl::Status FusedOptimizer::Start(const Layout& layout, DType type) {
+absl::Status FusedOptimizer::Start(const Layout& layout, DType type, Place place) {
   if (type != DType::kF32 && type != DType::kF64) {
     return absl::InvalidArgumentError(
         absl::StrCat("optimizers work in F32 and F64, not in ", DTypeName(type)));
@@ -18,7 +19,10 @@ absl::Status FusedOptimizer::Start(const Layout& layout, DType type) {
   step_ = 0;
   size_ = layout.size;
   state_.clear();
-  for (size_t k = 0; k < state_names_.size(); ++k) state_.emplace_back(layout.size, type);
+  for (size_t k = 0; k < state_names_.size(); ++k) {
+    ASSIGN_OR_RETURN(Arena arena, MakeArena(layout.size, type, place));
+    state_.push_back(std::move(arena));
+  }
   segments_.clear();
   for (const TensorInfo& tensor : layout.tensors) {
     const bool decays = tensor.decay || settings_.decay_all;

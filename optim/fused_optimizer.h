@@ -34,7 +34,7 @@ class FusedOptimizer : public Optimizer {
   double lr() const final { return settings_.lr; }
 
   // INVALID_ARGUMENT unless `type` is F32 or F64.
-  absl::Status Start(const Layout& layout, DType type) final;
+  absl::Status Start(const Layout& layout, DType type, Place place) final;
 
   void BeginStep() override { ++step_; }
 

@@ -90,7 +90,7 @@ class FusedOptimizerTest : public testing::Test {
 
 TEST_F(FusedOptimizerTest, RunsOncePerRunOfEqualDecay) {
   Recorder optimizer({});
-  CHECK_OK(optimizer.Start(layout_, DType::kF32));
+  CHECK_OK(optimizer.Start(layout_, DType::kF32, Place::kHost));
   optimizer.BeginStep();
   StateFinder finder;
   CHECK_OK(optimizer.VisitState(&finder));
@@ -107,7 +107,7 @@ TEST_F(FusedOptimizerTest, DecayAllIsOnePass) {
   Config config;
   config.all = true;
   Recorder optimizer(config);
-  CHECK_OK(optimizer.Start(layout_, DType::kF32));
+  CHECK_OK(optimizer.Start(layout_, DType::kF32, Place::kHost));
   optimizer.BeginStep();
   const auto passes = Passes(&optimizer, 0, 160);
   ASSERT_EQ(passes.size(), 1u);
@@ -116,7 +116,7 @@ TEST_F(FusedOptimizerTest, DecayAllIsOnePass) {
 
 TEST_F(FusedOptimizerTest, RefusesMisuse) {
   Recorder optimizer({});
-  CHECK_OK(optimizer.Start(layout_, DType::kF32));
+  CHECK_OK(optimizer.Start(layout_, DType::kF32, Place::kHost));
   EXPECT_DEATH(Passes(&optimizer, 0, 160), "Update before BeginStep");
   optimizer.BeginStep();
   UpdateArgs args;

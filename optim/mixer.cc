@@ -1,8 +1,10 @@
 #include "optim/mixer.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -27,10 +29,20 @@ Mixer::Mixer(const Worker& worker, uint16_t stream, DType type, int vectors, int
   CHECK_GE(depth, 1);
   CHECK(sent_type_ == type || IsNarrower(sent_type_, type))
       << DTypeName(sent_type_) << " for " << DTypeName(type);
-  for (Memory& slot : memory_) {
-    for (int v = 0; v < vectors; ++v) slot.outgoing.push_back(Allocate());
-  }
   for (Bucket& bucket : buckets_) bucket.flights.resize(depth);
+}
+
+absl::StatusOr<std::unique_ptr<Mixer>> Mixer::Create(const Worker& worker, uint16_t stream,
+                                                     DType type, int vectors, int depth,
+                                                     Form form) {
+  auto mixer = absl::WrapUnique(new Mixer(worker, stream, type, vectors, depth, form));
+  for (Memory& slot : mixer->memory_) {
+    for (int v = 0; v < vectors; ++v) {
+      ASSIGN_OR_RETURN(const Buffer memory, mixer->Allocate());
+      slot.outgoing.push_back(memory);
+    }
+  }
+  return mixer;
 }
 
 int Mixer::SlotOf(int bucket, int age) const { return (buckets_[bucket].oldest + age) % depth_; }
@@ -45,25 +57,34 @@ Buffer Mixer::outgoing(int bucket, int vector) const {
   return Part(memory_[next].outgoing[vector], bucket);
 }
 
-Buffer Mixer::Allocate() {
-  auto memory = worker_.comm->Allocate(worker_.layout->size, sent_type_);
-  CHECK_OK(memory);
-  return *memory;
+absl::StatusOr<Buffer> Mixer::Allocate() {
+  const Place place = worker_.place.value_or(worker_.comm->place());
+  return worker_.comm->Allocate(worker_.layout->size, sent_type_, place);
 }
 
-Buffer Mixer::Incoming(int slot, int neighbour, int vector) {
-  auto& incoming = memory_[slot].incoming;
-  while (static_cast<int>(incoming.size()) <= neighbour) {
-    incoming.emplace_back();
-    for (int v = 0; v < vectors_; ++v) incoming.back().push_back(Allocate());
+int Mixer::NeighboursIn(absl::Span<const Edge> edges) const {
+  return static_cast<int>(std::count_if(
+      edges.begin(), edges.end(), [this](const Edge& edge) { return edge.from != worker_.id; }));
+}
+
+absl::Status Mixer::Reserve(int slot, const MixingRound& round) {
+  Memory& memory = memory_[slot];
+  const auto group = round.group(worker_.id);
+  const size_t neighbours = group.empty() ? NeighboursIn(round.in(worker_.id)) : 0;
+  while (memory.incoming.size() < neighbours) {
+    std::vector<Buffer> vectors;
+    for (int v = 0; v < vectors_; ++v) {
+      ASSIGN_OR_RETURN(const Buffer buffer, Allocate());
+      vectors.push_back(buffer);
+    }
+    memory.incoming.push_back(std::move(vectors));
   }
-  return incoming[neighbour][vector];
-}
-
-Buffer Mixer::Kept(int slot, int vector) {
-  auto& kept = memory_[slot].kept;
-  while (static_cast<int>(kept.size()) <= vector) kept.push_back(Allocate());
-  return kept[vector];
+  const size_t kept = difference_ && group.size() > 1 ? vectors_ : 0;
+  while (memory.kept.size() < kept) {
+    ASSIGN_OR_RETURN(const Buffer buffer, Allocate());
+    memory.kept.push_back(buffer);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Mixer::Begin(int64_t round, int bucket, absl::Span<const Buffer> values) {
@@ -83,6 +104,7 @@ absl::Status Mixer::Begin(int64_t round, int bucket, absl::Span<const Buffer> va
 absl::Status Mixer::Start(Flight* flight, int slot, int bucket, absl::Span<const Buffer> values) {
   const int64_t round = flight->round;
   const MixingRound w = worker_.topology->Round(round);
+  RETURN_IF_ERROR(Reserve(slot, w));
   ExchangeOptions options;
   options.deadline = worker_.mixing.deadline;
   const auto outgoing = [&](int v) { return Part(memory_[slot].outgoing[v], bucket); };
@@ -94,7 +116,7 @@ absl::Status Mixer::Start(Flight* flight, int slot, int bucket, absl::Span<const
     if (group.size() == 1) return absl::OkStatus();
     for (int v = 0; v < vectors_; ++v) {
       const MessageKey key{static_cast<uint16_t>(stream_ + v), round, bucket, 0};
-      if (difference_) ops::Copy(outgoing(v), Part(Kept(slot, v), bucket));
+      if (difference_) ops::Copy(outgoing(v), Part(memory_[slot].kept[v], bucket));
       ASSIGN_OR_RETURN(auto work, worker_.comm->AllReduceSum(group, key, outgoing(v), options));
       flight->work.push_back(std::move(work));
     }
@@ -110,7 +132,7 @@ absl::Status Mixer::Start(Flight* flight, int slot, int bucket, absl::Span<const
     int neighbour = 0;
     for (const Edge& edge : w.in(worker_.id)) {
       if (edge.from == worker_.id) continue;
-      receives.push_back({edge.from, key, Part(Incoming(slot, neighbour++, v), bucket)});
+      receives.push_back({edge.from, key, Part(memory_[slot].incoming[neighbour++][v], bucket)});
     }
   }
   if (sends.empty() && receives.empty()) return absl::OkStatus();
@@ -169,7 +191,7 @@ void Mixer::AddGroupSources(int group_size, int slot, int bucket, int vector, Bu
   const double gamma = worker_.mixing.gamma;
   const Source sum{gamma / group_size, Part(memory_[slot].outgoing[vector], bucket)};
   if (difference_) {
-    const Source own{-gamma, Part(Kept(slot, vector), bucket)};
+    const Source own{-gamma, Part(memory_[slot].kept[vector], bucket)};
     sources_.insert(sources_.end(), {{1.0, self}, sum, own});
     return;
   }
@@ -197,7 +219,7 @@ void Mixer::AddEdgeSources(absl::Span<const Edge> edges, int slot, int bucket, i
       own_added = true;
     }
     if (edge.from == worker_.id) continue;
-    const Buffer values = Part(Incoming(slot, neighbour++, vector), bucket);
+    const Buffer values = Part(memory_[slot].incoming[neighbour++][vector], bucket);
     sources_.push_back({gamma * edge.weight, values});
   }
   if (!own_added) sources_.push_back(own);
@@ -282,9 +304,10 @@ absl::Status Mixer::VisitFlight(int age, StateVisitor* visitor, absl::string_vie
   const int slot = SlotOf(0, age);
   const MixingRound w = worker_.topology->Round(buckets_[0].flights[slot].round);
   const auto group = w.group(worker_.id);
+  RETURN_IF_ERROR(Reserve(slot, w));
   for (int v = 0; v < vectors_; ++v) {
     if (difference_ && group.size() != 1) {
-      const Buffer sent = group.empty() ? memory_[slot].outgoing[v] : Kept(slot, v);
+      const Buffer sent = group.empty() ? memory_[slot].outgoing[v] : memory_[slot].kept[v];
       RETURN_IF_ERROR(visitor->Visit(absl::StrCat(prefix, "/sent/", v), sent));
     }
     if (group.size() > 1) {
@@ -295,7 +318,7 @@ absl::Status Mixer::VisitFlight(int age, StateVisitor* visitor, absl::string_vie
     for (const Edge& edge : w.in(worker_.id)) {
       if (edge.from == worker_.id) continue;
       RETURN_IF_ERROR(visitor->Visit(absl::StrCat(prefix, "/from_", edge.from, "/", v),
-                                     Incoming(slot, neighbour++, v)));
+                                     memory_[slot].incoming[neighbour++][v]));
     }
   }
   return absl::OkStatus();

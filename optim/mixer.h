@@ -2,6 +2,7 @@
 // any round: groups become one group sum, edges become messages. Every mixing algorithm is written
 // on it.
 //
+//   ASSIGN_OR_RETURN(mixer_, Mixer::Create(worker, /*stream=*/1, x.type));   // when it starts
 //   mixer.Begin(round, b, values);        // starts bucket b's exchange; one value per vector
 //   ...                                   // forward, backward
 //   mixer.End(b);                         // waits
@@ -38,6 +39,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "comm/communicator.h"
@@ -57,9 +59,11 @@ class Mixer {
   // Messages use the streams stream .. stream + vectors - 1, which no other mixer of this
   // algorithm may use. Vectors are of `type`; what is sent is of mixing.precision. At depth 1,
   // where self is y_i, a narrower precision turns kSum into kDifference; at a larger depth it does
-  // not, and what a sum rounds is lost to the mean.
-  Mixer(const Worker& worker, uint16_t stream, DType type, int vectors = 1, int depth = 1,
-        Form form = Form::kSum);
+  // not, and what a sum rounds is lost to the mean. RESOURCE_EXHAUSTED: a device has no room for
+  // what is sent.
+  static absl::StatusOr<std::unique_ptr<Mixer>> Create(const Worker& worker, uint16_t stream,
+                                                       DType type, int vectors = 1, int depth = 1,
+                                                       Form form = Form::kSum);
 
   // Where the next Begin of `bucket` sends vector `vector` from, in mixing.precision. Must not be
   // written between that Begin and its End. Once all exchanges are in flight but for the one ended
@@ -115,6 +119,8 @@ class Mixer {
   absl::Status VisitState(StateVisitor* visitor, absl::string_view prefix);
 
  private:
+  Mixer(const Worker& worker, uint16_t stream, DType type, int vectors, int depth, Form form);
+
   // An exchange under way, in one of `depth` slots.
   struct Flight {
     int64_t round = 0;
@@ -137,12 +143,13 @@ class Mixer {
   int SlotOf(int bucket, int age) const;  // age 0: the oldest in flight
   absl::Status Start(Flight* flight, int slot, int bucket, absl::Span<const Buffer> values);
   Buffer Part(Buffer whole, int bucket) const;
-  Buffer Allocate();                                     // a whole layout of what is sent
-  Buffer Incoming(int slot, int neighbour, int vector);  // allocated on first use
-  Buffer Kept(int slot, int vector);                     // likewise
+  absl::StatusOr<Buffer> Allocate();  // a whole layout of what is sent
+  // Allocates what a round receives into and keeps, on first use.
+  absl::Status Reserve(int slot, const MixingRound& round);
   absl::Span<const Source> SourcesOf(int slot, int bucket, int vector, Buffer self);
   void AddGroupSources(int group_size, int slot, int bucket, int vector, Buffer self);
   void AddEdgeSources(absl::Span<const Edge> edges, int slot, int bucket, int vector, Buffer self);
+  int NeighboursIn(absl::Span<const Edge> edges) const;  // who is not this worker
   static absl::Status WaitFor(Flight* flight);
   absl::Status SetArrived(const std::string& rounds, absl::string_view prefix);
   absl::Status VisitFlight(int age, StateVisitor* visitor, absl::string_view prefix);

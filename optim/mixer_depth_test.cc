@@ -56,9 +56,9 @@ Matrix MixDelayed(const Setting& setting, int depth, int64_t restart_after = -1)
   const auto body = [&](Communicator* comm) -> absl::Status {
     const Worker worker = WorkerFor(setting, layout, comm);
     const auto new_mixer = [&] {
-      return std::make_unique<Mixer>(worker, /*stream=*/1, setting.type, /*vectors=*/1, depth);
+      return Mixer::Create(worker, /*stream=*/1, setting.type, /*vectors=*/1, depth);
     };
-    auto mixer = new_mixer();
+    ASSIGN_OR_RETURN(auto mixer, new_mixer());
     Arena x(layout.size, setting.type);
     for (int64_t i = 0; i < layout.size; ++i) Set(x.buffer(), i, Initial(comm->rank(), 0, i));
     for (int64_t round = 0; round < kDelayedRounds; ++round) {
@@ -76,7 +76,7 @@ Matrix MixDelayed(const Setting& setting, int depth, int64_t restart_after = -1)
       RETURN_IF_ERROR(mixer->Quiesce());
       Checkpoint checkpoint;
       RETURN_IF_ERROR(mixer->VisitState(&checkpoint, "mixer"));
-      mixer = new_mixer();
+      ASSIGN_OR_RETURN(mixer, new_mixer());
       checkpoint.StartLoading();
       RETURN_IF_ERROR(mixer->VisitState(&checkpoint, "mixer"));
       EXPECT_EQ(mixer->in_flight(0), depth - 1);
@@ -153,18 +153,19 @@ TEST(Mixer, ShowsOfWhatIsInFlightWhatItWillShowOnceThatHasEnded) {
       const Layout layout = EvenLayout(1 << 20, DType::kF64);
       Setting setting;
       setting.topology = topology.get();
-      Mixer mixer(WorkerFor(setting, layout, comm), 1, DType::kF64, /*vectors=*/1, /*depth=*/3);
+      ASSIGN_OR_RETURN(const auto mixer, Mixer::Create(WorkerFor(setting, layout, comm), 1,
+                                                       DType::kF64, /*vectors=*/1, /*depth=*/3));
       Arena x(layout.size, DType::kF64);
-      for (int round : {0, 1, 2}) RETURN_IF_ERROR(mixer.Begin(round, 0, {x.buffer()}));
-      RETURN_IF_ERROR(mixer.Quiesce());
+      for (int round : {0, 1, 2}) RETURN_IF_ERROR(mixer->Begin(round, 0, {x.buffer()}));
+      RETURN_IF_ERROR(mixer->Quiesce());
       std::vector<std::vector<Source>> in_flight;
       for (int age : {0, 1, 2}) {
-        const auto sources = mixer.sources_in_flight(age, 0, 0, x.buffer());
+        const auto sources = mixer->sources_in_flight(age, 0, 0, x.buffer());
         in_flight.emplace_back(sources.begin(), sources.end());
       }
       for (int age : {0, 1, 2}) {
-        RETURN_IF_ERROR(mixer.End(0));
-        const auto ended = mixer.sources(0, 0, x.buffer());
+        RETURN_IF_ERROR(mixer->End(0));
+        const auto ended = mixer->sources(0, 0, x.buffer());
         EXPECT_EQ(in_flight[age].size(), ended.size());
         for (size_t i = 0; i < ended.size(); ++i) {
           EXPECT_EQ(in_flight[age][i].weight, ended[i].weight);
@@ -183,12 +184,13 @@ TEST(Mixer, RefusesRoundsThatItDidNotWrite) {
     const Layout layout = EvenLayout(1 << 20, DType::kF64);
     Setting setting;
     setting.topology = topology.get();
-    Mixer mixer(WorkerFor(setting, layout, comm), 1, DType::kF64, /*vectors=*/1, /*depth=*/2);
+    ASSIGN_OR_RETURN(const auto mixer, Mixer::Create(WorkerFor(setting, layout, comm), 1,
+                                                     DType::kF64, /*vectors=*/1, /*depth=*/2));
     for (const char* rounds : {"1 2 3", "one", "-1"}) {
       Checkpoint checkpoint;
       checkpoint.saved["m/rounds"] = rounds;
       checkpoint.StartLoading();
-      EXPECT_EQ(mixer.VisitState(&checkpoint, "m"),
+      EXPECT_EQ(mixer->VisitState(&checkpoint, "m"),
                 absl::DataLossError(absl::StrCat("state m/rounds is \"", rounds,
                                                  "\", which is no list of at most 2 rounds")));
     }

@@ -31,7 +31,8 @@ std::vector<Matrix> Mix(const Setting& setting, std::vector<int64_t>* bytes_sent
   std::vector<Matrix> rows(setting.vectors, Matrix(n));
   if (bytes_sent != nullptr) bytes_sent->resize(n);
   const auto body = [&](Communicator* comm) -> absl::Status {
-    Mixer mixer(WorkerFor(setting, layout, comm), /*stream=*/3, setting.type, setting.vectors);
+    ASSIGN_OR_RETURN(const auto mixer, Mixer::Create(WorkerFor(setting, layout, comm), /*stream=*/3,
+                                                     setting.type, setting.vectors));
     std::vector<Arena> x;
     for (int v = 0; v < setting.vectors; ++v) {
       x.emplace_back(layout.size, setting.type);
@@ -46,23 +47,23 @@ std::vector<Matrix> Mix(const Setting& setting, std::vector<int64_t>* bytes_sent
       for (int b = 0; b < buckets; ++b) {
         std::vector<Buffer> values;
         for (int v = 0; v < setting.vectors; ++v) {
-          values.push_back(setting.from_outgoing ? mixer.outgoing(b, v) : part(b, v));
+          values.push_back(setting.from_outgoing ? mixer->outgoing(b, v) : part(b, v));
           if (setting.from_outgoing) ops::Copy(part(b, v), values.back());
         }
-        EXPECT_FALSE(mixer.in_flight(b));
-        RETURN_IF_ERROR(mixer.Begin(round, b, values));
-        EXPECT_TRUE(mixer.in_flight(b));
+        EXPECT_FALSE(mixer->in_flight(b));
+        RETURN_IF_ERROR(mixer->Begin(round, b, values));
+        EXPECT_TRUE(mixer->in_flight(b));
       }
-      if (round == 1) RETURN_IF_ERROR(mixer.Quiesce());  // changes nothing
+      if (round == 1) RETURN_IF_ERROR(mixer->Quiesce());  // changes nothing
       for (int b = buckets - 1; b >= 0; --b) {
-        EXPECT_TRUE(mixer.in_flight(b));
+        EXPECT_TRUE(mixer->in_flight(b));
         if (setting.vectors == 1) {
-          RETURN_IF_ERROR(mixer.Mix(b, part(b, 0)));
+          RETURN_IF_ERROR(mixer->Mix(b, part(b, 0)));
           continue;
         }
-        RETURN_IF_ERROR(mixer.End(b));
+        RETURN_IF_ERROR(mixer->End(b));
         for (int v = 0; v < setting.vectors; ++v) {
-          const auto sources = mixer.sources(b, v, part(b, v));
+          const auto sources = mixer->sources(b, v, part(b, v));
           if (!sources.empty()) ops::WeightedSum(sources, part(b, v));
         }
       }
@@ -229,12 +230,14 @@ TEST(Mixer, CopiesWhatItSends) {
     const Layout layout = EvenLayout(1 << 20, DType::kF64);
     Setting setting;
     setting.topology = topology.get();
-    Mixer mixer(WorkerFor(setting, layout, comm), /*stream=*/1, DType::kF64);
+    ASSIGN_OR_RETURN(const auto mixer,
+                     Mixer::Create(WorkerFor(setting, layout, comm), /*stream=*/1, DType::kF64));
     std::vector<double> x(layout.size, comm->rank() + 1.0);
-    RETURN_IF_ERROR(mixer.Begin(0, 0, {AsBuffer(absl::MakeSpan(x))}));
+    RETURN_IF_ERROR(mixer->Begin(0, 0, {AsBuffer(absl::MakeSpan(x))}));
     x.assign(layout.size, -5);
-    RETURN_IF_ERROR(mixer.End(0));
-    ops::WeightedSum(mixer.sources(0, 0, AsBuffer(absl::MakeSpan(x))), AsBuffer(absl::MakeSpan(x)));
+    RETURN_IF_ERROR(mixer->End(0));
+    ops::WeightedSum(mixer->sources(0, 0, AsBuffer(absl::MakeSpan(x))),
+                     AsBuffer(absl::MakeSpan(x)));
     EXPECT_EQ(x, std::vector<double>(layout.size, 2.0 - comm->rank()));
     return absl::OkStatus();
   };
@@ -250,9 +253,9 @@ TEST(Mixer, EndsAtTheDeadline) {
     setting.topology = topology.get();
     Worker worker = WorkerFor(setting, layout, comm);
     worker.mixing.deadline = absl::Milliseconds(50);
-    Mixer mixer(worker, /*stream=*/7, DType::kF64);
-    RETURN_IF_ERROR(mixer.Begin(4, 0, {mixer.outgoing(0)}));
-    const absl::Status status = mixer.End(0);
+    ASSIGN_OR_RETURN(const auto mixer, Mixer::Create(worker, /*stream=*/7, DType::kF64));
+    RETURN_IF_ERROR(mixer->Begin(4, 0, {mixer->outgoing(0)}));
+    const absl::Status status = mixer->End(0);
     EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
     EXPECT_THAT(status.ToString(), HasSubstr("worker 0 to send stream 7, round 4, bucket 0"));
     return absl::OkStatus();
@@ -268,8 +271,9 @@ TEST(MixerDeathTest, BucketsFlyOnce) {
       const Layout layout = EvenLayout(1 << 20, DType::kF64);
       Setting setting;
       setting.topology = topology.get();
-      Mixer mixer(WorkerFor(setting, layout, comm), /*stream=*/1, DType::kF64);
-      return f(&mixer);
+      ASSIGN_OR_RETURN(const auto mixer,
+                       Mixer::Create(WorkerFor(setting, layout, comm), /*stream=*/1, DType::kF64));
+      return f(mixer.get());
     });
   };
   EXPECT_DEATH(with_mixer([](Mixer* mixer) { return mixer->End(0); }).IgnoreError(),

@@ -41,9 +41,9 @@ class Optimizer {
   // Whether the rule has a momentum of its own (quasi-global methods cannot take one).
   virtual bool has_momentum() const = 0;
 
-  // Allocates and zeroes the state for parameters of this layout and type; again: resets it.
-  // `layout` must outlive the optimizer.
-  virtual absl::Status Start(const Layout& layout, DType type) = 0;
+  // Allocates and zeroes the state for parameters of this layout and type, where they lie; again:
+  // resets it. `layout` must outlive the optimizer.
+  virtual absl::Status Start(const Layout& layout, DType type, Place place) = 0;
 
   // Once per step, before its first Update (not once per range).
   virtual void BeginStep() = 0;

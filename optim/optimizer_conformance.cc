@@ -98,7 +98,7 @@ class Trial {
         gradient_(layout_.size, type),
         a_(layout_.size, type),
         b_(layout_.size, type) {
-    CHECK_OK(optimizer_->Start(layout_, type));
+    CHECK_OK(optimizer_->Start(layout_, type, Place::kHost));
     Fill(x(), 1000);
     Fill(a(), 1001);
     Fill(b(), 1002);
@@ -238,7 +238,7 @@ TEST_P(OptimizerConformanceTest, StartResets) {
   for (DType type : kTypes) {
     Trial fresh(GetParam(), type), again(GetParam(), type);
     for (int step = 1; step <= kSteps; ++step) again.Step(step);
-    CHECK_OK(again.optimizer().Start(again.layout(), type));
+    CHECK_OK(again.optimizer().Start(again.layout(), type, Place::kHost));
     again.Fill(again.x(), 1000);
     for (int step = 1; step <= kSteps; ++step) {
       fresh.Step(step);
@@ -326,7 +326,7 @@ TEST_P(OptimizerConformanceTest, AllocatesNothingAfterTheFirstStep) {
 
 TEST_P(OptimizerConformanceTest, RefusesOtherTypes) {
   Trial trial(GetParam(), DType::kF32);
-  const absl::Status status = trial.optimizer().Start(trial.layout(), DType::kBF16);
+  const absl::Status status = trial.optimizer().Start(trial.layout(), DType::kBF16, Place::kHost);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(), "optimizers work in F32 and F64, not in BF16");
 }

@@ -58,6 +58,9 @@ struct Worker {
   Compressor* compressor = nullptr;  // null: none
   MixingOptions mixing;
 
+  // Where the vectors lie that are mixed; absent: where the communicator's do.
+  std::optional<Place> place;
+
   // The random stream of this worker for `purpose` at `step`.
   uint64_t stream(Purpose purpose, int64_t step) const {
     return StreamKey(seed, purpose, id, step);

@@ -43,7 +43,8 @@ class SimCommunicator final : public Communicator {
  public:
   SimCommunicator(int rank, const Backend::Context& context, World* world, Simulation* simulation,
                   Clock* clock)
-      : Communicator(rank, context.workers, context.workers_per_node, clock),
+      : Communicator(rank, context.workers, context.workers_per_node, clock,
+                     simulation->time_only() ? Place::kVirtual : Place::kHost),
         world_(world),
         simulation_(simulation) {}
 
@@ -64,11 +65,6 @@ class SimCommunicator final : public Communicator {
       world_->PostSum(sum);
       return std::make_unique<SimWork>(world_, std::move(sum));
     });
-  }
-
-  absl::StatusOr<Buffer> Allocate(int64_t count, DType type) override {
-    if (!simulation_->time_only()) return Communicator::Allocate(count, type);
-    return Buffer{nullptr, count, type, Place::kVirtual};
   }
 
  private:

@@ -1,5 +1,8 @@
 #include "core/device/device.h"
 
+#include "core/status.h"
+#include "glog/logging.h"
+
 namespace starling {
 namespace {
 
@@ -24,5 +27,10 @@ Queue* CurrentQueue() { return current_queue; }
 
 QueueScope::QueueScope(Queue* queue) : before_(current_queue) { current_queue = queue; }
 QueueScope::~QueueScope() { current_queue = before_; }
+
+absl::StatusOr<OwnedQueue> OwnedQueue::New() {
+  ASSIGN_OR_RETURN(Queue* const queue, CHECK_NOTNULL(LinkedDevice())->NewQueue());
+  return OwnedQueue(queue);
+}
 
 }  // namespace starling

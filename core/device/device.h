@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,6 +17,9 @@
 #include "core/buffer.h"
 
 namespace starling {
+
+// A place in a queue, with what was in it before (a CUDA event).
+struct Event;
 
 class Device {
  public:
@@ -29,8 +33,19 @@ class Device {
   virtual absl::StatusOr<void*> Allocate(int64_t bytes) = 0;
   virtual void Free(void* memory) = 0;
 
+  // Page-locked memory of the host, zeroed, from and to which Copy runs beside the host's own work.
+  virtual absl::StatusOr<void*> AllocateOnHost(int64_t bytes) = 0;
+  virtual void FreeOnHost(void* memory) = 0;
+
   virtual absl::StatusOr<Queue*> NewQueue() = 0;
   virtual void DeleteQueue(Queue* queue) = 0;
+
+  // A new event behind what `queue` holds now; and: what `queue` is given from now on waits until
+  // `event` has passed. QueuePoint below deletes for you.
+  virtual Event* Record(Queue* queue) = 0;
+  virtual void HoldBack(Queue* queue, Event* event) = 0;
+  virtual bool HasPassed(Event* event) = 0;  // without waiting
+  virtual void DeleteEvent(Event* event) = 0;
 
   // Waits for everything in `queue`. What went wrong on the device since the last call is told
   // here: INTERNAL, with CUDA's own words.
@@ -77,6 +92,56 @@ class QueueScope {
 
  private:
   Queue* const before_;
+};
+
+// A queue of the card that the thread uses when it makes one.
+class OwnedQueue {
+ public:
+  static absl::StatusOr<OwnedQueue> New();  // CHECK-fails without a device
+
+  OwnedQueue() = default;  // none: null
+  ~OwnedQueue() {
+    if (queue_ != nullptr) LinkedDevice()->DeleteQueue(queue_);
+  }
+  OwnedQueue(OwnedQueue&& other) noexcept : queue_(std::exchange(other.queue_, nullptr)) {}
+  OwnedQueue& operator=(OwnedQueue&& other) noexcept {
+    std::swap(queue_, other.queue_);
+    return *this;
+  }
+
+  Queue* get() const { return queue_; }
+
+ private:
+  explicit OwnedQueue(Queue* queue) : queue_(queue) {}
+  Queue* queue_ = nullptr;
+};
+
+// A place in a queue: what other queues, or the host, may wait for without waiting for what comes
+// behind it.
+class QueuePoint {
+ public:
+  // Behind what `queue` holds now.
+  static QueuePoint After(Queue* queue) { return QueuePoint(LinkedDevice()->Record(queue)); }
+
+  QueuePoint() = default;  // before everything: holds nobody back
+  ~QueuePoint() {
+    if (event_ != nullptr) LinkedDevice()->DeleteEvent(event_);
+  }
+  QueuePoint(QueuePoint&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+  QueuePoint& operator=(QueuePoint&& other) noexcept {
+    std::swap(event_, other.event_);
+    return *this;
+  }
+
+  // What `queue` is given from now on waits for this point.
+  void HoldBack(Queue* queue) const {
+    if (event_ != nullptr) LinkedDevice()->HoldBack(queue, event_);
+  }
+  bool passed() const { return event_ == nullptr || LinkedDevice()->HasPassed(event_); }
+
+ private:
+  explicit QueuePoint(Event* event) : event_(event) {}
+  Event* event_ = nullptr;
 };
 
 }  // namespace starling

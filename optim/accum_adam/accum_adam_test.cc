@@ -85,7 +85,7 @@ TEST(AccumAdamTest, GoldenSequence) {
   for (const auto& [config, expected] : kGolden) {
     const Layout layout = LayoutOf(1);
     const auto optimizer = CreateFromText<Optimizer>("accum_adam", config).value();
-    CHECK_OK(optimizer->Start(layout, DType::kF64));
+    CHECK_OK(optimizer->Start(layout, DType::kF64, Place::kHost));
     Arena x(layout.size, DType::kF64), gradient(layout.size, DType::kF64);
     for (double g : {1.0, -0.5, 0.25, 2.0, -1.0, 0.5, 0.75, -0.25}) {
       gradient.buffer().as<double>()[0] = g;

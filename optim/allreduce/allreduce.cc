@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "core/registry.h"
+#include "core/status.h"
 #include "optim/algorithm_base.h"
 #include "optim/allreduce/allreduce.pb.h"
 #include "optim/exact_average.h"
@@ -35,7 +36,7 @@ class Allreduce final : public AlgorithmBase {
   }
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
-    average_ = std::make_unique<ExactAverage>(worker, /*stream=*/1, g.type);
+    ASSIGN_OR_RETURN(average_, ExactAverage::Create(worker, /*stream=*/1, g.type));
     return AlgorithmBase::Start(worker, x, g);
   }
 

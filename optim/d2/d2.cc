@@ -18,8 +18,10 @@
 // Traffic: the mixer's, one vector per step. State: psi.
 #include <memory>
 
+#include "core/device/arena.h"
 #include "core/ops/ops.h"
 #include "core/registry.h"
+#include "core/status.h"
 #include "optim/algorithm_base.h"
 #include "optim/d2/d2.pb.h"
 #include "optim/mixer.h"
@@ -46,8 +48,8 @@ class D2 final : public AlgorithmBase {
   }
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
-    mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type);
-    psi_ = Arena(x.count, x.type, x.place);
+    ASSIGN_OR_RETURN(mixer_, Mixer::Create(worker, /*stream=*/1, x.type));
+    ASSIGN_OR_RETURN(psi_, MakeArena(x.count, x.type, x.place));
     ops::Copy(x, psi_.buffer());
     return AlgorithmBase::Start(worker, x, g);
   }

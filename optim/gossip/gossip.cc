@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "core/registry.h"
+#include "core/status.h"
 #include "optim/algorithm_base.h"
 #include "optim/gossip/gossip.pb.h"
 #include "optim/mixer.h"
@@ -44,9 +45,10 @@ class Gossip final : public AlgorithmBase {
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
     staleness_ = worker.mixing.staleness;
-    mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type, /*vectors=*/1,
-                                     /*depth=*/staleness_ + 1,
-                                     staleness_ > 0 ? Mixer::Form::kDifference : Mixer::Form::kSum);
+    ASSIGN_OR_RETURN(mixer_,
+                     Mixer::Create(worker, /*stream=*/1, x.type, /*vectors=*/1,
+                                   /*depth=*/staleness_ + 1,
+                                   staleness_ > 0 ? Mixer::Form::kDifference : Mixer::Form::kSum));
     return AlgorithmBase::Start(worker, x, g);
   }
 

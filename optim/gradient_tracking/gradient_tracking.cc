@@ -27,8 +27,10 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "core/device/arena.h"
 #include "core/ops/ops.h"
 #include "core/registry.h"
+#include "core/status.h"
 #include "optim/algorithm_base.h"
 #include "optim/gradient_tracking/gradient_tracking.pb.h"
 #include "optim/mixer.h"
@@ -57,11 +59,11 @@ class GradientTracking final : public AlgorithmBase {
   }
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
-    x_mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type);
-    y_mixer_ = std::make_unique<Mixer>(worker, /*stream=*/2, x.type);
+    ASSIGN_OR_RETURN(x_mixer_, Mixer::Create(worker, /*stream=*/1, x.type));
+    ASSIGN_OR_RETURN(y_mixer_, Mixer::Create(worker, /*stream=*/2, x.type));
     // Zeroes: the first step makes y = g of them.
-    tracker_ = Arena(x.count, x.type, x.place);
-    last_gradient_ = Arena(x.count, x.type, x.place);
+    ASSIGN_OR_RETURN(tracker_, MakeArena(x.count, x.type, x.place));
+    ASSIGN_OR_RETURN(last_gradient_, MakeArena(x.count, x.type, x.place));
     tracker_round_ = kNone;
     return AlgorithmBase::Start(worker, x, g);
   }

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "core/registry.h"
+#include "core/status.h"
 #include "optim/algorithm_base.h"
 #include "optim/exact_average.h"
 #include "optim/local_sgd/local_sgd.pb.h"
@@ -38,7 +39,7 @@ class LocalSgd final : public AlgorithmBase {
   }
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
-    average_ = std::make_unique<ExactAverage>(worker, /*stream=*/1, x.type);
+    ASSIGN_OR_RETURN(average_, ExactAverage::Create(worker, /*stream=*/1, x.type));
     return AlgorithmBase::Start(worker, x, g);
   }
 

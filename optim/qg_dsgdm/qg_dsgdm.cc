@@ -16,8 +16,10 @@
 // Traffic: the mixer's, one vector per step that mixes. State: m.
 #include <memory>
 
+#include "core/device/arena.h"
 #include "core/ops/ops.h"
 #include "core/registry.h"
+#include "core/status.h"
 #include "optim/algorithm_base.h"
 #include "optim/mixer.h"
 #include "optim/qg_dsgdm/qg_dsgdm.pb.h"
@@ -45,8 +47,8 @@ class QgDsgdm final : public AlgorithmBase {
   }
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
-    mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type);
-    momentum_ = Arena(x.count, x.type, x.place);
+    ASSIGN_OR_RETURN(mixer_, Mixer::Create(worker, /*stream=*/1, x.type));
+    ASSIGN_OR_RETURN(momentum_, MakeArena(x.count, x.type, x.place));
     return AlgorithmBase::Start(worker, x, g);
   }
 

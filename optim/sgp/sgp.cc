@@ -27,9 +27,11 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "core/device/arena.h"
 #include "core/layout.h"
 #include "core/ops/ops.h"
 #include "core/registry.h"
+#include "core/status.h"
 #include "optim/algorithm_base.h"
 #include "optim/mixer.h"
 #include "optim/sgp/sgp.pb.h"
@@ -94,15 +96,16 @@ class PushSum final : public AlgorithmBase {
       edges_ = std::make_unique<EdgesOfWorker>(worker.topology, worker.id);
       mixing.topology = edges_.get();
     }
-    mixer_ = std::make_unique<Mixer>(mixing, /*stream=*/1, x.type, /*vectors=*/1, tau_ + 1);
+    ASSIGN_OR_RETURN(mixer_, Mixer::Create(mixing, /*stream=*/1, x.type, /*vectors=*/1, tau_ + 1));
     if (weighted_) {
-      numerator_ = Arena(x.count, x.type, x.place);
+      ASSIGN_OR_RETURN(numerator_, MakeArena(x.count, x.type, x.place));
       ops::Copy(x, numerator_.buffer());
       weight_ = 1;
       mixing.layout = &one_number_;
       mixing.mixing.precision.reset();  // 8 bytes
-      weight_mixer_ =
-          std::make_unique<Mixer>(mixing, /*stream=*/2, DType::kF64, /*vectors=*/1, tau_ + 1);
+      mixing.place = w().place;
+      ASSIGN_OR_RETURN(weight_mixer_,
+                       Mixer::Create(mixing, /*stream=*/2, DType::kF64, /*vectors=*/1, tau_ + 1));
     }
     return AlgorithmBase::Start(worker, x, g);
   }
@@ -170,8 +173,11 @@ class PushSum final : public AlgorithmBase {
 
  private:
   Buffer u(int bucket) const { return weighted_ ? Part(numerator_.buffer(), bucket) : x(bucket); }
-  // In the place of x: where parameters have no numbers, the weight stays 1.
-  Buffer w() { return {&weight_, 1, DType::kF64, numerator_.buffer().place}; }
+  // On the host; where parameters have no numbers, the weight stays 1.
+  Buffer w() {
+    const bool numbers = numerator_.buffer().place != Place::kVirtual;
+    return {&weight_, 1, DType::kF64, numbers ? Place::kHost : Place::kVirtual};
+  }
 
   // The share of its own that the worker keeps.
   double Kept(int64_t round) const {

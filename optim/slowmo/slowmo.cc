@@ -19,8 +19,10 @@
 // workers. Takes no topology.
 #include <memory>
 
+#include "core/device/arena.h"
 #include "core/ops/ops.h"
 #include "core/registry.h"
+#include "core/status.h"
 #include "optim/algorithm_base.h"
 #include "optim/exact_average.h"
 #include "optim/slowmo/slowmo.pb.h"
@@ -51,10 +53,10 @@ class SlowMo final : public AlgorithmBase {
   }
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
-    average_ = std::make_unique<ExactAverage>(worker, /*stream=*/1, x.type);
-    anchor_ = Arena(x.count, x.type, x.place);
+    ASSIGN_OR_RETURN(average_, ExactAverage::Create(worker, /*stream=*/1, x.type));
+    ASSIGN_OR_RETURN(anchor_, MakeArena(x.count, x.type, x.place));
     ops::Copy(x, anchor_.buffer());
-    momentum_ = Arena(x.count, x.type, x.place);
+    ASSIGN_OR_RETURN(momentum_, MakeArena(x.count, x.type, x.place));
     return AlgorithmBase::Start(worker, x, g);
   }
 

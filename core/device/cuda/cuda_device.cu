@@ -1,6 +1,8 @@
 // The device of core/device/device.h for CUDA.
 #include <cuda_runtime.h>
 
+#include <cmath>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -147,6 +149,19 @@ class CudaDevice final : public Device {
 
   void Free(void* memory) override { cudaFree(memory); }
 
+  absl::StatusOr<void*> AllocateOnHost(int64_t bytes) override {
+    void* memory = nullptr;
+    // Portable: page-locked for every card.
+    const absl::Status made =
+        StatusOf(cudaHostAlloc(&memory, static_cast<size_t>(bytes), cudaHostAllocPortable),
+                 absl::StrCat("page-locking ", bytes >> 20, " MiB"));
+    if (!made.ok()) return made;
+    std::memset(memory, 0, static_cast<size_t>(bytes));
+    return memory;
+  }
+
+  void FreeOnHost(void* memory) override { cudaFreeHost(memory); }
+
   absl::StatusOr<Queue*> NewQueue() override {
     cudaStream_t stream = nullptr;
     const absl::Status made =
@@ -156,6 +171,26 @@ class CudaDevice final : public Device {
   }
 
   void DeleteQueue(Queue* queue) override { cudaStreamDestroy(StreamOf(queue)); }
+
+  // Those who wait in Wait find out what is wrong with the device; events do not tell.
+  Event* Record(Queue* queue) override {
+    cudaEvent_t event = nullptr;
+    CHECK_EQ(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), cudaSuccess);
+    cudaEventRecord(event, StreamOf(queue));
+    return reinterpret_cast<Event*>(event);
+  }
+
+  void HoldBack(Queue* queue, Event* event) override {
+    cudaStreamWaitEvent(StreamOf(queue), reinterpret_cast<cudaEvent_t>(event), 0);
+  }
+
+  bool HasPassed(Event* event) override {
+    return cudaEventQuery(reinterpret_cast<cudaEvent_t>(event)) != cudaErrorNotReady;
+  }
+
+  void DeleteEvent(Event* event) override {
+    cudaEventDestroy(reinterpret_cast<cudaEvent_t>(event));
+  }
 
   absl::Status Wait(Queue* queue) override {
     const absl::Status started = StatusOf(cudaGetLastError(), "starting a kernel");

@@ -21,7 +21,7 @@ class LateGossip final : public AlgorithmBase {
   }
 
   absl::Status Start(const Worker& worker, Buffer x, Buffer g) override {
-    mixer_ = std::make_unique<Mixer>(worker, /*stream=*/1, x.type);
+    ASSIGN_OR_RETURN(mixer_, Mixer::Create(worker, /*stream=*/1, x.type));
     return AlgorithmBase::Start(worker, x, g);
   }
   absl::Status OnBucketReady(const StepInfo& info, int b) override {  // its gradient is complete
