@@ -9,17 +9,20 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "comm/backend.h"
+#include "core/create_from_text.h"
+#include "core/device/arena.h"
+#include "core/device/device.h"
+#include "core/ops/ops.h"
 #include "core/random/random.h"
-#include "core/registry.h"
 #include "core/status.h"
 #include "gmock/gmock.h"
 
 namespace starling {
 
-std::vector<BackendWorld> BackendWorlds(const std::string& backend,
-                                        const std::vector<int>& workers) {
+std::vector<BackendWorld> BackendWorlds(const std::string& backend, const std::vector<int>& workers,
+                                        const std::string& config) {
   std::vector<BackendWorld> worlds;
-  for (int n : workers) worlds.push_back({backend, n});
+  for (int n : workers) worlds.push_back({backend, n, config});
   return worlds;
 }
 
@@ -29,14 +32,25 @@ std::string BackendWorldName(const testing::TestParamInfo<BackendWorld>& info) {
 
 absl::Status BackendConformance::Run(const WorkerBody& body, int workers_per_node,
                                      int cores) const {
-  PluginRef ref;
-  ref.set_name(GetParam().backend);
   Backend::Context world;
   world.workers = workers();
   world.workers_per_node = workers_per_node;
   world.cores = cores;
-  ASSIGN_OR_RETURN(auto backend, Registry<Backend>::Global().Create(ref, world));
+  ASSIGN_OR_RETURN(auto backend,
+                   CreateFromText<Backend>(GetParam().backend, GetParam().config, world));
   return backend->Run(body);
+}
+
+Arena Zeros(Communicator* comm, int64_t count, DType type) {
+  auto arena = MakeArena(count, type, comm->place());
+  CHECK_OK(arena);
+  return *std::move(arena);
+}
+
+void CopyNow(Buffer from, Buffer to) {
+  ops::Copy(from, to);
+  const bool waits = from.place == Place::kDevice || to.place == Place::kDevice;
+  if (waits) CHECK_OK(LinkedDevice()->Wait(CurrentQueue()));
 }
 
 absl::Status ExchangeNow(Communicator* comm, const std::vector<Send>& sends,
@@ -58,18 +72,23 @@ ExchangeOptions Within(absl::Duration deadline) {
 const absl::Duration kShort = absl::Milliseconds(50);
 
 // Bytes that tell messages apart.
-void Fill(Buffer buffer, int message) {
-  auto* bytes = static_cast<uint8_t*>(buffer.data);
-  for (int64_t i = 0; i < buffer.bytes(); ++i) {
+Arena Filling(Buffer like, int message) {
+  Arena arena(like.count, like.type);
+  auto* bytes = static_cast<uint8_t*>(arena.buffer().data);
+  for (int64_t i = 0; i < like.bytes(); ++i) {
     bytes[i] = static_cast<uint8_t>((message * 37 + i * 11) % 251);
   }
+  return arena;
 }
 
+void Fill(Buffer buffer, int message) { CopyNow(Filling(buffer, message).buffer(), buffer); }
+
 void ExpectFilled(Buffer buffer, int message) {
-  Arena expected(buffer.count, buffer.type);
-  Fill(expected.buffer(), message);
+  const Arena expected = Filling(buffer, message);
+  const Arena found(buffer.count, buffer.type);
+  CopyNow(buffer, found.buffer());
   EXPECT_TRUE(buffer.count == 0 ||
-              std::memcmp(buffer.data, expected.buffer().data, buffer.bytes()) == 0)
+              std::memcmp(found.buffer().data, expected.buffer().data, buffer.bytes()) == 0)
       << "message " << message << " of " << buffer.count << " " << DTypeName(buffer.type);
 }
 
@@ -99,8 +118,8 @@ TEST_P(BackendConformance, ExchangesBetweenAllPairs) {
         std::vector<Send> sends;
         std::vector<Receive> receives;
         for (int peer = 0; peer < n; ++peer) {  // itself among them
-          out.emplace_back(count, type);
-          in.emplace_back(count, type);
+          out.push_back(Zeros(comm, count, type));
+          in.push_back(Zeros(comm, count, type));
           Fill(out.back().buffer(), comm->rank() * n + peer);
           sends.push_back({peer, key, out.back().buffer()});
           receives.push_back({peer, key, in.back().buffer()});
@@ -146,8 +165,8 @@ TEST_P(BackendConformance, MessagesFindTheirReceivesInAnyOrder) {
     std::vector<Arena> out, in;
     std::vector<std::unique_ptr<Work>> works;
     for (int i = 0; i < messages; ++i) {
-      out.emplace_back(50, DType::kF32);
-      in.emplace_back(50, DType::kF32);
+      out.push_back(Zeros(comm, 50, DType::kF32));
+      in.push_back(Zeros(comm, 50, DType::kF32));
       Fill(out[i].buffer(), i);
     }
     for (int k = 0; k < messages; ++k) {
@@ -168,13 +187,13 @@ TEST_P(BackendConformance, MessagesFindTheirReceivesInAnyOrder) {
 TEST_P(BackendConformance, AnyoneMeansWhoeverComes) {
   const auto body = [](Communicator* comm) -> absl::Status {
     const MessageKey key{1, 0, 0, 0};
-    Arena mine(5, DType::kF64);
+    const Arena mine = Zeros(comm, 5, DType::kF64);
     Fill(mine.buffer(), comm->rank());
     if (comm->rank() > 0) return ExchangeNow(comm, {{0, key, mine.buffer()}}, {});
     std::vector<Arena> in;
     std::vector<Receive> receives;
     for (int i = 1; i < comm->size(); ++i) {
-      in.emplace_back(5, DType::kF64);
+      in.push_back(Zeros(comm, 5, DType::kF64));
       receives.push_back({kAnyone, key, in.back().buffer()});
     }
     ASSIGN_OR_RETURN(auto work, comm->Exchange({}, receives, {}));
@@ -195,7 +214,8 @@ TEST_P(BackendConformance, ReceivesHaveACapacity) {
   const auto body = [](Communicator* comm) -> absl::Status {
     const int next = (comm->rank() + 1) % comm->size();
     const int previous = (comm->rank() + comm->size() - 1) % comm->size();
-    Arena out(9, DType::kF32), in(9, DType::kF32);
+    const Arena out = Zeros(comm, 9, DType::kF32);
+    const Arena in = Zeros(comm, 9, DType::kF32);
     Fill(out.buffer(), 4);
     ASSIGN_OR_RETURN(auto work, comm->Exchange({{next, {1, 0, 0, 0}, out.buffer().Slice(0, 3)}},
                                                {{previous, {1, 0, 0, 0}, in.buffer()}}, {}));
@@ -216,7 +236,7 @@ TEST_P(BackendConformance, ReceivesHaveACapacity) {
 
 TEST_P(BackendConformance, RefusesRanksOutsideTheWorld) {
   const auto body = [](Communicator* comm) -> absl::Status {
-    Arena memory(1, DType::kF32);
+    const Arena memory = Zeros(comm, 1, DType::kF32);
     for (int peer : {comm->size(), -2}) {
       for (bool send : {true, false}) {
         std::vector<Send> sends;
@@ -238,7 +258,7 @@ TEST_P(BackendConformance, TheDeadlineNamesTheSilentPeerAndTheMessage) {
   const auto body = [](Communicator* comm) -> absl::Status {
     const int silent = comm->size() - 1;
     if (comm->rank() == silent) return absl::OkStatus();
-    Arena memory(3, DType::kF32);
+    const Arena memory = Zeros(comm, 3, DType::kF32);
     const absl::Status status =
         ExchangeNow(comm, {}, {{silent, {5, 6, 7, 8}, memory.buffer()}}, Within(kShort));
     EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
@@ -253,7 +273,7 @@ TEST_P(BackendConformance, TheDeadlineNamesTheSilentPeerAndTheMessage) {
 TEST_P(BackendConformance, OneWorkersErrorEndsAllAndIsTheResult) {
   const auto body = [](Communicator* comm) -> absl::Status {
     if (comm->rank() == 0) return absl::NotFoundError("no data");
-    Arena memory(3, DType::kF32);
+    const Arena memory = Zeros(comm, 3, DType::kF32);
     const absl::Status status = ExchangeNow(comm, {}, {{0, {1, 0, 0, 0}, memory.buffer()}});
     EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
     EXPECT_THAT(status.ToString(), HasSubstr("worker 0: no data"));
@@ -265,7 +285,7 @@ TEST_P(BackendConformance, OneWorkersErrorEndsAllAndIsTheResult) {
 TEST_P(BackendConformance, AbortEndsTheWaitingOfAll) {
   const auto body = [](Communicator* comm) -> absl::Status {
     if (comm->rank() == 0) comm->Abort(absl::InternalError("enough"));
-    Arena memory(3, DType::kF32);
+    const Arena memory = Zeros(comm, 3, DType::kF32);
     const absl::Status status = ExchangeNow(comm, {}, {{0, {1, 0, 0, 0}, memory.buffer()}});
     EXPECT_EQ(status, absl::AbortedError("enough"));
     return absl::OkStatus();
@@ -280,10 +300,12 @@ TEST_P(BackendConformance, DestroyingAWorkCancelsIt) {
     const int previous = (comm->rank() + comm->size() - 1) % comm->size();
     const MessageKey key{1, 0, 0, 0}, go{1, 1, 0, 0};
     {
-      Arena forgotten(1000, DType::kF32);
+      const Arena forgotten = Zeros(comm, 1000, DType::kF32);
       ASSIGN_OR_RETURN(auto work, comm->Exchange({}, {{previous, key, forgotten.buffer()}}, {}));
     }
-    Arena nothing(0, DType::kF32), out(1000, DType::kF32), in(1000, DType::kF32);
+    const Arena nothing = Zeros(comm, 0, DType::kF32);
+    const Arena out = Zeros(comm, 1000, DType::kF32);
+    const Arena in = Zeros(comm, 1000, DType::kF32);
     RETURN_IF_ERROR(
         ExchangeNow(comm, {{previous, go, nothing.buffer()}}, {{next, go, nothing.buffer()}}));
     Fill(out.buffer(), comm->rank());
@@ -299,7 +321,8 @@ TEST_P(BackendConformance, CountsPayloadBytesByKindOfTraffic) {
   const auto body = [](Communicator* comm) -> absl::Status {
     const int next = (comm->rank() + 1) % comm->size();
     const int previous = (comm->rank() + comm->size() - 1) % comm->size();
-    Arena out(7, DType::kF64), in(7, DType::kF64);
+    const Arena out = Zeros(comm, 7, DType::kF64);
+    const Arena in = Zeros(comm, 7, DType::kF64);
     ExchangeOptions measurement;
     measurement.traffic = Traffic::kMeasurement;
     for (int64_t round = 0; round < 3; ++round) {
@@ -319,13 +342,13 @@ TEST_P(BackendConformance, OneCoreIsEnough) {
   const auto body = [](Communicator* comm) -> absl::Status {
     const int next = (comm->rank() + 1) % comm->size();
     const int previous = (comm->rank() + comm->size() - 1) % comm->size();
-    ASSIGN_OR_RETURN(Buffer token, comm->Allocate(1, DType::kI64));
+    ASSIGN_OR_RETURN(Buffer token, comm->Allocate(1, DType::kI64, Place::kHost));
     token.as<int64_t>()[0] = 0;
     for (int64_t lap = 0; lap < 20; ++lap) {
       const MessageKey key{1, lap, 0, 0};
       if (comm->rank() == 0) {
         ASSIGN_OR_RETURN(auto send, comm->Exchange({{next, key, token}}, {}, {}));
-        ASSIGN_OR_RETURN(Buffer back, comm->Allocate(1, DType::kI64));
+        ASSIGN_OR_RETURN(Buffer back, comm->Allocate(1, DType::kI64, Place::kHost));
         RETURN_IF_ERROR(ExchangeNow(comm, {}, {{previous, key, back}}));
         RETURN_IF_ERROR(send->Wait());
         token = back;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "comm/communicator.h"
+#include "core/device/device.h"
 
 namespace starling {
 
@@ -46,6 +48,11 @@ struct Exchanging {
   const absl::Duration patience;
   const std::chrono::steady_clock::time_point deadline;  // max(): none
 
+  // Of buffers on a device: where the receiver's copies are queued, and from when on this side's
+  // buffers may be used.
+  Queue* queue = nullptr;
+  QueuePoint ready;
+
   // What follows is guarded by the backend's mutex.
   std::vector<Arrival> arrivals;
   std::vector<bool> sent, received;
@@ -53,6 +60,7 @@ struct Exchanging {
   int busy = 0;         // copies and calls of `completed` under way: buffers must stay
   bool posting = true;  // Exchange has not returned yet
   bool cancelled = false;
+  std::vector<std::shared_ptr<const QueuePoint>> copied;  // device copies under way
   std::string error;  // of a message longer than its receive; else empty
 };
 

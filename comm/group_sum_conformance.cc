@@ -18,10 +18,15 @@
 namespace starling {
 namespace {
 
+// Where this worker's vectors lie.
 absl::Status SumNow(Communicator* comm, const std::vector<int>& group, MessageKey key,
                     Buffer values) {
-  ASSIGN_OR_RETURN(auto work, comm->AllReduceSum(group, key, values, {}));
-  return work->Wait();
+  const Arena vector = Zeros(comm, values.count, values.type);
+  CopyNow(values, vector.buffer());
+  ASSIGN_OR_RETURN(auto work, comm->AllReduceSum(group, key, vector.buffer(), {}));
+  RETURN_IF_ERROR(work->Wait());
+  CopyNow(vector.buffer(), values);
+  return absl::OkStatus();
 }
 
 std::vector<int> Everyone(int workers) {
@@ -150,7 +155,9 @@ TEST_P(BackendConformance, BitsOfSumsDependOnTheGroupAlone) {
         const std::vector<float> expected = ReferenceSum(group, workers_per_node, terms);
         for (int64_t cut : {int64_t{33}, int64_t{300}, kCount}) {
           std::vector<float> values = terms[comm->rank()];
-          const Buffer whole = AsBuffer(absl::MakeSpan(values));
+          const Arena vector = Zeros(comm, kCount, DType::kF32);
+          const Buffer whole = vector.buffer();
+          CopyNow(AsBuffer(absl::MakeSpan(values)), whole);
           std::vector<std::unique_ptr<Work>> works;
           for (int64_t begin = 0; begin < kCount; begin += cut) {
             const MessageKey key{1, round, static_cast<int32_t>(begin / cut), 0};
@@ -160,6 +167,7 @@ TEST_P(BackendConformance, BitsOfSumsDependOnTheGroupAlone) {
             works.push_back(std::move(work));
           }
           for (auto& work : works) RETURN_IF_ERROR(work->Wait());
+          CopyNow(whole, AsBuffer(absl::MakeSpan(values)));
           EXPECT_EQ(std::memcmp(values.data(), expected.data(), kCount * sizeof(float)), 0)
               << "group of " << group.size() << ", cut " << cut << ", round " << round;
           ++round;
@@ -205,7 +213,7 @@ TEST_P(BackendConformance, SumsSendWhatIsPredicted) {
         const std::vector<int>& group = GroupOf(comm->rank(), groups);
         const int64_t members = static_cast<int64_t>(group.size());
         const int64_t before = comm->bytes_sent(Traffic::kTraining);
-        Arena values(32 * members, DType::kF32);
+        const Arena values(32 * members, DType::kF32);
         RETURN_IF_ERROR(SumNow(comm, group, {1, round++, 0, 0}, values.buffer()));
         EXPECT_EQ(comm->bytes_sent(Traffic::kTraining) - before, 2 * (members - 1) * 32 * 4)
             << members << " members";
@@ -213,7 +221,7 @@ TEST_P(BackendConformance, SumsSendWhatIsPredicted) {
       ExchangeOptions measurement;
       measurement.traffic = Traffic::kMeasurement;
       const int64_t before = comm->bytes_sent(Traffic::kTraining);
-      Arena values(32 * workers(), DType::kF32);
+      const Arena values = Zeros(comm, 32 * workers(), DType::kF32);
       ASSIGN_OR_RETURN(auto work, comm->AllReduceSum(Everyone(workers()), {1, round, 0, 0},
                                                      values.buffer(), measurement));
       RETURN_IF_ERROR(work->Wait());
@@ -242,7 +250,7 @@ TEST_P(BackendConformance, SumsEndAtTheirDeadlineOrWithAnAbort) {
         if (abort) comm->Abort(absl::InternalError("enough"));
         return absl::OkStatus();
       }
-      Arena values(100, DType::kF32);
+      const Arena values = Zeros(comm, 100, DType::kF32);
       ExchangeOptions options;
       if (!abort) options.deadline = absl::Milliseconds(50);
       ASSIGN_OR_RETURN(auto work, comm->AllReduceSum(Everyone(workers()), {1, 0, 0, 0},
@@ -262,7 +270,7 @@ TEST_P(BackendConformance, SumsEndAtTheirDeadlineOrWithAnAbort) {
 TEST_P(BackendConformance, ForgottenSumsDoNoHarm) {
   const auto body = [&](Communicator* comm) -> absl::Status {
     {
-      Arena forgotten(500, DType::kF32);
+      const Arena forgotten = Zeros(comm, 500, DType::kF32);
       ASSIGN_OR_RETURN(
           auto work, comm->AllReduceSum(Everyone(workers()), {1, 0, 0, 0}, forgotten.buffer(), {}));
     }

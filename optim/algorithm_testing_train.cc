@@ -15,7 +15,7 @@
 #include "core/status.h"
 #include "gtest/gtest.h"
 #include "optim/algorithm_testing.h"
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 #include "optim/membership.h"
 
 namespace starling {

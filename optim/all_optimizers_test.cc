@@ -10,7 +10,7 @@
 #include "core/registry.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_conformance.h"
 

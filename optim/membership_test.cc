@@ -18,7 +18,7 @@
 #include "gtest/gtest.h"
 #include "optim/algorithm.h"
 #include "optim/algorithm_testing.h"
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 #include "optim/worker.h"
 #include "topology/repair.h"

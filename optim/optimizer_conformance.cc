@@ -16,7 +16,7 @@
 #include "core/state.h"
 #include "core/status.h"
 #include "optim/allocation_counter.h"
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 
 namespace starling {

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 
 namespace starling {
 namespace {

@@ -78,14 +78,35 @@ void Mailbox::Copy(const Match& match, std::unique_lock<std::mutex>* lock) {
   const Receive& receive = match.receiver->receives[match.receive];
   const bool fits = send.data.bytes() <= receive.into.bytes();
   if (fits && send.data.count > 0) {
-    lock->unlock();  // `copying` keeps both buffers alive
-    std::memcpy(receive.into.data, send.data.data, send.data.bytes());
+    lock->unlock();  // `busy` keeps both buffers alive
+    std::shared_ptr<const QueuePoint> copied;
+    if (receive.into.place == Place::kDevice) {
+      copied = CopyOnDevice(match);
+    } else {
+      std::memcpy(receive.into.data, send.data.data, send.data.bytes());
+    }
     lock->lock();
+    if (copied != nullptr) {
+      match.sender->copied.push_back(copied);
+      match.receiver->copied.push_back(copied);
+    }
   }
   if (!fits) match.receiver->TooLong(match.receive, match.sender->rank, send.data.bytes());
   Finish(match.sender.get(), match.sender->Sent(match.send), lock);
   Finish(match.receiver.get(),
          match.receiver->Received(match.receive, {match.sender->rank, send.data.count}), lock);
+}
+
+std::shared_ptr<const QueuePoint> Mailbox::CopyOnDevice(const Match& match) {
+  const Send& send = match.sender->sends[match.send];
+  const Receive& receive = match.receiver->receives[match.receive];
+  CHECK(send.data.place == Place::kDevice) << ToString(send.key) << " is sent by the host";
+  // Only what was queued before now holds anybody back, so nobody can wait for himself.
+  Queue* const queue = match.receiver->queue;
+  match.sender->ready.HoldBack(queue);
+  match.receiver->ready.HoldBack(queue);
+  LinkedDevice()->Copy(send.data.data, receive.into.data, send.data.bytes(), queue);
+  return std::make_shared<const QueuePoint>(QueuePoint::After(queue));
 }
 
 void Mailbox::Finish(Exchanging* side, bool last, std::unique_lock<std::mutex>* lock) {
@@ -122,7 +143,10 @@ absl::Status Mailbox::Wait(const Exchanging& exchange, ComputeSlots* slots) {
     slots->Acquire();
     lock.lock();
   }
-  if (exchange.open == 0) return exchange.Result();
+  if (exchange.open == 0) {
+    for (const auto& copied : exchange.copied) copied->HoldBack(CurrentQueue());
+    return exchange.Result();
+  }
   if (aborted_.has_value()) return absl::AbortedError(*aborted_);
   return exchange.TimedOut();
 }

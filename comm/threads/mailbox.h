@@ -1,5 +1,6 @@
 // The in-process post office: matches sends with receives between threads and copies once, from
-// the sender's buffer into the receiver's.
+// the sender's buffer into the receiver's. Between buffers on a device it queues the copy, behind
+// what both sides had queued when they posted, and leaves the waiting to the device.
 //
 // Built on what ThreadSanitizer understands: on std::mutex, not on Debian's absl::Mutex, and
 // threads share no absl::Status, whose reference count it cannot see.
@@ -83,6 +84,7 @@ class Mailbox {
   void PostReceive(const std::shared_ptr<Exchanging>& exchange, int index,
                    std::vector<Match>* matches);
   void Copy(const Match& match, std::unique_lock<std::mutex>* lock);
+  static std::shared_ptr<const QueuePoint> CopyOnDevice(const Match& match);
   // One copy of `side` is done; `last`: all of it is.
   void Finish(Exchanging* side, bool last, std::unique_lock<std::mutex>* lock);
   static void RemoveFrom(Box* box, const MessageKey& key, const Exchanging* exchange);

@@ -7,10 +7,12 @@
 namespace starling {
 
 absl::StatusOr<Arena> MakeArena(int64_t count, DType type, Place place) {
-  if (place != Place::kDevice || count == 0) return Arena(count, type, place);
+  if (place != Place::kDevice) return Arena(count, type, place);
   Device* const device = CHECK_NOTNULL(LinkedDevice());
   Buffer buffer{nullptr, count, type, place};
-  ASSIGN_OR_RETURN(buffer.data, device->Allocate(buffer.bytes()));
+  if (count > 0) {
+    ASSIGN_OR_RETURN(buffer.data, device->Allocate(buffer.bytes()));
+  }
   return Arena(buffer, [](void* memory) { LinkedDevice()->Free(memory); });
 }
 

@@ -1,5 +1,8 @@
 #include "core/device/device.h"
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "core/status.h"
 #include "glog/logging.h"
 
@@ -17,6 +20,30 @@ Device* LinkedDevice() {
 }
 
 bool HasDeviceLibrary() { return make_device != nullptr; }
+
+absl::StatusOr<std::optional<int>> CardNamed(absl::string_view device) {
+  if (device == "cpu") return std::nullopt;
+  absl::string_view number = device;
+  int card = 0;
+  if (!absl::ConsumePrefix(&number, "cuda:") || !absl::SimpleAtoi(number, &card) || card < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("device \"", device, "\" is neither cpu nor a GPU: cuda:0, cuda:1, ..."));
+  }
+  if (!HasDeviceLibrary()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "device \"", device, "\": this program was built without CUDA; build with --config=cuda"));
+  }
+  if (LinkedDevice() == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("device \"", device, "\": this machine has no GPU that CUDA can use; ",
+                     "`starling doctor` says more"));
+  }
+  const absl::Status usable = LinkedDevice()->UseCard(card);
+  if (!usable.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("device \"", device, "\": ", usable.message()));
+  }
+  return card;
+}
 
 bool LinkDevice(Device* (*make)()) {
   make_device = make;

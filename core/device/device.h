@@ -8,11 +8,13 @@
 #define CORE_DEVICE_DEVICE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "core/buffer.h"
 
@@ -74,6 +76,11 @@ Device* LinkedDevice();
 
 // Whether this program links one, whatever the machine has.
 bool HasDeviceLibrary();
+
+// The card that a config's `device` names: "cuda:1" names card 1; absent: "cpu".
+// INVALID_ARGUMENT for other words, FAILED_PRECONDITION where this program has no device or this
+// machine no card.
+absl::StatusOr<std::optional<int>> CardNamed(absl::string_view device);
 
 // Before main, by the device's own library. `make` is called once, when a device is first asked
 // for, and may return null.

@@ -6,7 +6,7 @@
 #include "core/layout.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_conformance.h"
 

@@ -15,7 +15,7 @@
 #include "core/layout.h"
 #include "core/ops/ops.h"
 #include "core/status.h"
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 
 namespace starling {

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 #include "optim/schedule.h"
 #include "optim/schedule_conformance.h"
 

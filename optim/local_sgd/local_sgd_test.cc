@@ -6,7 +6,7 @@
 #include "optim/algorithm.h"
 #include "optim/algorithm_conformance.h"
 #include "optim/algorithm_testing.h"
-#include "optim/create_from_text.h"
+#include "core/create_from_text.h"
 
 namespace starling {
 namespace {
