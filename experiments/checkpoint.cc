@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "core/buffer.h"
 #include "core/config/text.h"
+#include "core/device/host_state.h"
 #include "core/ops/ops.h"
 #include "core/state_tensors.h"
 #include "core/status.h"
@@ -56,7 +57,9 @@ absl::Status Checkpointer::Load(const CheckpointDirectory& directory, int64_t st
   ASSIGN_OR_RETURN(const CheckpointManifest manifest, directory.ReadManifest(step));
   ASSIGN_OR_RETURN(const auto file, directory.OpenFile(manifest, WorkerFile(comm_->rank())));
   TensorLoader loader(layout_, &file->tensors());
-  RETURN_IF_ERROR(visit_(&loader));
+  HostState host(&loader);
+  RETURN_IF_ERROR(visit_(&host));
+  RETURN_IF_ERROR(host.PutBack());
   PrefixVisitor totals("totals/", &loader);
   RETURN_IF_ERROR(comm_->recorder().VisitTotals(&totals));
   return loader.CheckAllUsed();
@@ -75,7 +78,8 @@ absl::Status Checkpointer::Save(int64_t step, const VisitState& model) {
   const CheckpointDirectory directory(start_.run_directory);
   RETURN_IF_ERROR(directory.Begin(step));
   TensorSaver saver(layout_);
-  RETURN_IF_ERROR(visit_(&saver));
+  HostState host(&saver);
+  RETURN_IF_ERROR(visit_(&host));
   PrefixVisitor totals("totals/", &saver);
   RETURN_IF_ERROR(comm_->recorder().VisitTotals(&totals));
   const std::string file = WorkerFile(comm_->rank());
@@ -99,7 +103,8 @@ absl::StatusOr<uint64_t> Checkpointer::WriteAverage(const std::string& path, int
                                                     const VisitState& model) {
   RETURN_IF_ERROR(evaluator_->UpdateAverage());
   TensorSaver saver(/*layout=*/nullptr);
-  RETURN_IF_ERROR(model(&saver));
+  HostState host(&saver);
+  RETURN_IF_ERROR(model(&host));
   TensorMap tensors = saver.tensors();
   int64_t count = 0;
   for (const auto& [name, tensor] : tensors) {
@@ -124,8 +129,9 @@ absl::StatusOr<uint64_t> Checkpointer::WriteAverage(const std::string& path, int
     *values = averages.emplace_back(part.count, values->type).buffer();
     ops::Convert(part, *values);
   });
+  ASSIGN_OR_RETURN(const Buffer average, host.OnHost(evaluator_->average()));
   for (const TensorInfo& tensor : layout_->tensors) {
-    tensors[tensor.name] = {tensor.shape, evaluator_->average().Slice(tensor.offset, tensor.count)};
+    tensors[tensor.name] = {tensor.shape, average.Slice(tensor.offset, tensor.count)};
   }
   return WriteSafetensors(path, tensors, MetadataOf(step));
 }

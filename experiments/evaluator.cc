@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/memory/memory.h"
+#include "core/device/host_state.h"
 #include "core/ops/ops.h"
 #include "core/state.h"
 #include "core/status.h"
@@ -53,13 +55,16 @@ class StatisticsCopier final : public StateVisitor {
 absl::StatusOr<std::vector<double>> StatisticsOf(Model* model) {
   std::vector<double> statistics;
   StatisticsCopier out(StatisticsCopier::Direction::kOut, &statistics);
-  RETURN_IF_ERROR(model->VisitState(&out));
+  HostState host(&out);
+  RETURN_IF_ERROR(model->VisitState(&host));
   return statistics;
 }
 
 absl::Status SetStatistics(std::vector<double> statistics, Model* model) {
   StatisticsCopier in(StatisticsCopier::Direction::kIn, &statistics);
-  return model->VisitState(&in);
+  HostState host(&in);
+  RETURN_IF_ERROR(model->VisitState(&host));
+  return host.PutBack();
 }
 
 }  // namespace
@@ -73,10 +78,20 @@ Evaluator::Evaluator(Communicator* comm, const Dataset* dataset, Model* model, A
       x_(x),
       deadline_(deadline),
       average_statistics_(average_statistics),
-      members_(comm->size()),
-      own_(x.count, x.type, x.place),
-      average_(x.count, x.type, x.place) {
+      members_(comm->size()) {
   std::iota(members_.begin(), members_.end(), 0);
+}
+
+absl::StatusOr<std::unique_ptr<Evaluator>> Evaluator::Create(Communicator* comm,
+                                                             const Dataset* dataset, Model* model,
+                                                             Algorithm* algorithm, Buffer x,
+                                                             absl::Duration deadline,
+                                                             bool average_statistics) {
+  auto evaluator = absl::WrapUnique(
+      new Evaluator(comm, dataset, model, algorithm, x, deadline, average_statistics));
+  ASSIGN_OR_RETURN(evaluator->own_, comm->Allocate(x.count, x.type, x.place));
+  ASSIGN_OR_RETURN(evaluator->average_, comm->Allocate(x.count, x.type, x.place));
+  return evaluator;
 }
 
 void Evaluator::SetMembers(std::vector<int> ranks) {
@@ -121,23 +136,23 @@ absl::StatusOr<std::vector<uint64_t>> Evaluator::GatherBits(uint64_t own) {
 
 absl::Status Evaluator::UpdateAverage() {
   double weight = 0;
-  RETURN_IF_ERROR(algorithm_->Estimate(own_.buffer(), &weight));
-  ops::Copy(own_.buffer(), average_.buffer());
-  RETURN_IF_ERROR(SumOverWorkers(average_.buffer()));
+  RETURN_IF_ERROR(algorithm_->Estimate(own_, &weight));
+  ops::Copy(own_, average_);
+  RETURN_IF_ERROR(SumOverWorkers(average_));
   double total = weight;
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(&total, 1))));
-  ops::Scale(1.0 / total, average_.buffer());
-  ops::Scale(1.0 / weight, own_.buffer());
+  ops::Scale(1.0 / total, average_);
+  ops::Scale(1.0 / weight, own_);
   return absl::OkStatus();
 }
 
 absl::Status Evaluator::ContinueFromAverage() {
-  ops::Copy(average_.buffer(), x_);
+  ops::Copy(average_, x_);
   return algorithm_->OnNewParameters();
 }
 
 absl::StatusOr<double> Evaluator::ConsensusDistance() {
-  double sum = ops::SquaredDistance(own_.buffer(), average_.buffer());
+  double sum = ops::SquaredDistance(own_, average_);
   RETURN_IF_ERROR(SumOverWorkers(AsBuffer(absl::MakeSpan(&sum, 1))));
   return std::sqrt(sum / static_cast<double>(members_.size()));
 }
@@ -173,7 +188,7 @@ absl::StatusOr<MetricSums> Evaluator::EvaluateRange(Split split, int64_t begin, 
 
 absl::StatusOr<MetricSums> Evaluator::EvaluateShareOfAverage(Split split) {
   const auto [begin, end] = Share(dataset_->size(split));
-  RETURN_IF_ERROR(model_->Bind(average_.buffer(), Buffer()));
+  RETURN_IF_ERROR(model_->Bind(average_, Buffer()));
   ASSIGN_OR_RETURN(const std::vector<double> own, StatisticsOf(model_));
   if (!average_statistics_ || own.empty()) return EvaluateRange(split, begin, end);
 
@@ -188,7 +203,7 @@ absl::StatusOr<MetricSums> Evaluator::EvaluateShareOfAverage(Split split) {
 }
 
 absl::Status Evaluator::EvaluateEachWorker(Split split, Evaluation* evaluation) {
-  RETURN_IF_ERROR(model_->Bind(own_.buffer(), Buffer()));
+  RETURN_IF_ERROR(model_->Bind(own_, Buffer()));
   ASSIGN_OR_RETURN(const MetricSums own, EvaluateRange(split, 0, dataset_->size(split)));
   const double size = static_cast<double>(std::max<int64_t>(own.targets, 1));
   ASSIGN_OR_RETURN(evaluation->worker_loss, Gather(own.loss / size));
@@ -215,7 +230,7 @@ absl::StatusOr<Evaluation> Evaluator::Evaluate(Split split, bool each_worker) {
 absl::StatusOr<std::optional<double>> Evaluator::Bleu(Split split) {
   const Translations* translations = dataset_->translations();
   if (translations == nullptr) return std::nullopt;
-  RETURN_IF_ERROR(model_->Bind(average_.buffer(), Buffer()));
+  RETURN_IF_ERROR(model_->Bind(average_, Buffer()));
   auto [begin, end] = Share(dataset_->size(split));
   BleuCounts counts;
   bool translates = true;

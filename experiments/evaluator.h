@@ -5,6 +5,7 @@
 #define EXPERIMENTS_EVALUATOR_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -22,8 +23,12 @@ namespace starling {
 class Evaluator {
  public:
   // Nothing is owned. x is what the worker trains. Only Evaluate needs a data set and a model.
-  Evaluator(Communicator* comm, const Dataset* dataset, Model* model, Algorithm* algorithm,
-            Buffer x, absl::Duration deadline, bool average_statistics = true);
+  // RESOURCE_EXHAUSTED: a device has no room for the average model.
+  static absl::StatusOr<std::unique_ptr<Evaluator>> Create(Communicator* comm,
+                                                           const Dataset* dataset, Model* model,
+                                                           Algorithm* algorithm, Buffer x,
+                                                           absl::Duration deadline,
+                                                           bool average_statistics = true);
 
   // From here on these workers, this one among them, measure; before: all. All of them must call it
   // at the same step.
@@ -65,9 +70,12 @@ class Evaluator {
   absl::Status SumOverWorkers(Buffer values);
 
   // What UpdateAverage has computed last.
-  Buffer average() const { return average_.buffer(); }
+  Buffer average() const { return average_; }
 
  private:
+  Evaluator(Communicator* comm, const Dataset* dataset, Model* model, Algorithm* algorithm,
+            Buffer x, absl::Duration deadline, bool average_statistics);
+
   int64_t Position() const;  // of this worker among the members
 
   // Begin and end of this worker's share of `size` examples.
@@ -88,7 +96,7 @@ class Evaluator {
   absl::Duration deadline_;
   bool average_statistics_;
   std::vector<int> members_;
-  Arena own_, average_;
+  Buffer own_, average_;
   int64_t round_ = 0;  // of measurements: tells their messages apart
   Batch batch_;
 };

@@ -187,15 +187,16 @@ void OnEveryWorker(const std::function<absl::Status(Communicator*)>& body) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
-// ... with an evaluator.
+// ... with an evaluator->
 void OnEveryWorker(const Numbers& dataset, bool model_translates,
                    const std::function<absl::Status(Communicator*, Evaluator*)>& body) {
   OnEveryWorker([&](Communicator* comm) {
     Linear model(model_translates);
     PushSumLike algorithm(comm->rank());
     const Arena x(kDimension, DType::kF64);
-    Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30));
-    return body(comm, &evaluator);
+    ASSIGN_OR_RETURN(const auto evaluator, Evaluator::Create(comm, &dataset, &model, &algorithm,
+                                                             x.buffer(), absl::Seconds(30)));
+    return body(comm, evaluator.get());
   });
 }
 
@@ -261,10 +262,11 @@ TEST(EvaluatorTest, AveragesStatisticsOnDemandAndGivesThemBack) {
       WithStatistics model(kStatistics[comm->rank()]);
       PushSumLike algorithm(comm->rank());
       const Arena x(kDimension, DType::kF64);
-      Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30),
-                          average);
-      RETURN_IF_ERROR(evaluator.UpdateAverage());
-      ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator.Evaluate(Split::kTest));
+      ASSIGN_OR_RETURN(const auto evaluator,
+                       Evaluator::Create(comm, &dataset, &model, &algorithm, x.buffer(),
+                                         absl::Seconds(30), average));
+      RETURN_IF_ERROR(evaluator->UpdateAverage());
+      ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator->Evaluate(Split::kTest));
       EXPECT_EQ(evaluation.worker_loss, std::vector<double>({0, 1, 3}));
       // Of 1003 examples the workers take 334, 334 and 335.
       EXPECT_NEAR(evaluation.loss, average ? 4.0 / 3 : (334 * 0 + 334 * 1 + 335 * 3) / 1003.0,
@@ -296,9 +298,10 @@ TEST(EvaluatorTest, TokensHaveAPerplexityAndSmallBatches) {
     Linear model(/*translates=*/false);
     PushSumLike algorithm(0);
     const Arena x(kDimension, DType::kF64);
-    Evaluator evaluator(comm, &dataset, &model, &algorithm, x.buffer(), absl::Seconds(30));
-    RETURN_IF_ERROR(evaluator.UpdateAverage());
-    ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator.Evaluate(Split::kTest));
+    ASSIGN_OR_RETURN(const auto evaluator, Evaluator::Create(comm, &dataset, &model, &algorithm,
+                                                             x.buffer(), absl::Seconds(30)));
+    RETURN_IF_ERROR(evaluator->UpdateAverage());
+    ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator->Evaluate(Split::kTest));
     EXPECT_FALSE(evaluation.accuracy.has_value());
     EXPECT_NEAR(evaluation.loss, LinearLoss(Estimated(0, 0), Estimated(0, 1)), 1e-9);
     EXPECT_EQ(evaluation.perplexity, std::exp(evaluation.loss));

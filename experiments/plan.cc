@@ -135,13 +135,14 @@ class In {
 };
 
 absl::StatusOr<std::unique_ptr<Model>> MakeModel(const Plan& plan, int worker, Clock* clock,
-                                                 const TextLocations& locations) {
+                                                 Place place, const TextLocations& locations) {
   const Experiment& config = plan.config;
   Model::Context context;
   context.data = &plan.dataset->spec();
   context.dtype = plan.dtype;
   context.bucket_bytes =
       std::max<int64_t>(1, std::llround(config.train().bucket_mb() * (int64_t{1} << 20)));
+  context.place = place;
   context.worker = worker;
   context.workers = config.workers();
   context.seed = config.seed();
@@ -163,7 +164,7 @@ absl::Status MakeRules(const Plan& plan, const TextLocations& locations, WorkerP
 absl::StatusOr<WorkerParts> MakeParts(const Plan& plan, int worker, Clock* clock,
                                       const TextLocations& locations) {
   WorkerParts parts;
-  ASSIGN_OR_RETURN(parts.model, MakeModel(plan, worker, clock, locations));
+  ASSIGN_OR_RETURN(parts.model, MakeModel(plan, worker, clock, Place::kHost, locations));
   RETURN_IF_ERROR(MakeRules(plan, locations, &parts));
   return parts;
 }
@@ -352,7 +353,7 @@ absl::StatusOr<WorkerParts> MakeWorkerParts(const Plan& plan, Communicator* comm
   const bool numeric = simulation == nullptr || !simulation->time_only();
   WorkerParts parts;
   if (numeric) {
-    ASSIGN_OR_RETURN(parts.model, MakeModel(plan, comm->rank(), &comm->clock(), {}));
+    ASSIGN_OR_RETURN(parts.model, MakeModel(plan, comm->rank(), &comm->clock(), comm->place(), {}));
   } else {
     const Layout* layout = simulation->layout();
     parts.model = MakeSizesOnlyModel(layout != nullptr ? layout : &plan.layout);

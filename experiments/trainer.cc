@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "core/device/host_state.h"
 #include "core/ops/ops.h"
 #include "core/random/random.h"
 #include "core/state.h"
@@ -29,7 +30,9 @@ absl::StatusOr<int64_t> Trainer::Start() {
   ASSIGN_OR_RETURN(x_, comm_->Allocate(layout.size, plan_->dtype));
   ASSIGN_OR_RETURN(g_, comm_->Allocate(layout.size, plan_->dtype));
   numeric_ = x_.place != Place::kVirtual;
-  if (config.train().micro_batches() > 1) micro_sum_ = Arena(layout.size, plan_->dtype, x_.place);
+  if (config.train().micro_batches() > 1) {
+    ASSIGN_OR_RETURN(micro_sum_, comm_->Allocate(layout.size, plan_->dtype));
+  }
 
   worker_ = WorkerOf(*plan_, comm_);
   worker_.optimizer = parts_.optimizer.get();
@@ -43,9 +46,10 @@ absl::StatusOr<int64_t> Trainer::Start() {
   RETURN_IF_ERROR(parts_.algorithm->Start(worker_, x_, g_));
   lr_ = parts_.optimizer->lr();
   if (numeric_) sampler_ = MakeSampler(*plan_, comm_->rank());
-  evaluator_ = std::make_unique<Evaluator>(comm_, plan_->dataset.get(), parts_.model.get(),
-                                           parts_.algorithm.get(), x_, worker_.mixing.deadline,
-                                           config.train().average_statistics());
+  ASSIGN_OR_RETURN(
+      evaluator_,
+      Evaluator::Create(comm_, plan_->dataset.get(), parts_.model.get(), parts_.algorithm.get(), x_,
+                        worker_.mixing.deadline, config.train().average_statistics()));
   checkpointer_ =
       std::make_unique<Checkpointer>(plan_, comm_, evaluator_.get(), monitor_, &layout,
                                      [this](StateVisitor* visitor) { return VisitState(visitor); });
@@ -128,7 +132,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     const Range& range = worker_.layout->buckets[bucket];
     const Buffer g = g_.Slice(range.offset, range.count);
     if (parts > 1) {
-      ops::Add(micro_sum_.buffer().Slice(range.offset, range.count), g);
+      ops::Add(micro_sum_.Slice(range.offset, range.count), g);
       ops::Scale(1.0 / parts, g);
     }
     if (clips_buckets) squares = 0;
@@ -141,7 +145,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     comm_->recorder().Enter(before);
     return status;
   };
-  if (parts > 1) ops::Zero(micro_sum_.buffer());
+  if (parts > 1) ops::Zero(micro_sum_);
   double loss = 0;
   for (int part = 0; part < parts; ++part) {
     // Streams of a step's micro-batches differ in their step number's high bits.
@@ -156,7 +160,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     ASSIGN_OR_RETURN(const StepResult result, parts_.model->ForwardBackward(
                                                   batch_, worker_.stream(Purpose::kDropout, draw),
                                                   last ? BucketReady(ready) : BucketReady(ignore)));
-    if (!last) ops::Add(g_, micro_sum_.buffer());
+    if (!last) ops::Add(g_, micro_sum_);
     loss += result.loss / parts;
   }
   comm_->recorder().Enter(Phase::kUpdate);
@@ -284,7 +288,8 @@ absl::StatusOr<TensorDigests> Trainer::DigestsOf(int64_t steps_done) {
   if (every == 0 || steps_done % every != 0 || !numeric_) return TensorDigests();
   RETURN_IF_ERROR(parts_.algorithm->Quiesce());
   DigestVisitor visitor(worker_.layout);
-  RETURN_IF_ERROR(VisitState(&visitor));
+  HostState host(&visitor);
+  RETURN_IF_ERROR(VisitState(&host));
   return visitor.entries();
 }
 
@@ -292,7 +297,8 @@ absl::StatusOr<uint64_t> Trainer::Digest() {
   RETURN_IF_ERROR(parts_.algorithm->Quiesce());
   if (!numeric_) return 0;
   DigestVisitor visitor(worker_.layout);
-  RETURN_IF_ERROR(VisitState(&visitor));
+  HostState host(&visitor);
+  RETURN_IF_ERROR(VisitState(&host));
   ASSIGN_OR_RETURN(const auto digests, evaluator_->GatherBits(visitor.digest()));
   return CombineDigests(digests);
 }

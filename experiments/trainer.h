@@ -90,7 +90,7 @@ class Trainer {
   Worker worker_;
   Buffer x_, g_;
   bool numeric_ = true;  // false: only sizes (comm/simulation.h), and nothing to measure or keep
-  Arena micro_sum_;      // gradients of all micro-batches but the last
+  Buffer micro_sum_;     // gradients of all micro-batches but the last
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Checkpointer> checkpointer_;

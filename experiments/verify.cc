@@ -101,13 +101,14 @@ absl::Status RehearseWorker(const Plan& plan, Communicator* comm, std::vector<Co
   worker.layout = &layout;
   worker.mixing.deadline = absl::InfiniteDuration();
   RETURN_IF_ERROR(algorithm->Start(worker, x, g));
-  Evaluator evaluator(comm, plan.dataset.get(), /*model=*/nullptr, algorithm.get(), x,
-                      absl::InfiniteDuration());
+  ASSIGN_OR_RETURN(const auto evaluator,
+                   Evaluator::Create(comm, plan.dataset.get(), /*model=*/nullptr, algorithm.get(),
+                                     x, absl::InfiniteDuration()));
   const auto measure = [&]() -> absl::Status {
     RETURN_IF_ERROR(algorithm->Quiesce());
-    RETURN_IF_ERROR(evaluator.UpdateAverage());
-    RETURN_IF_ERROR(evaluator.ConsensusDistance().status());
-    return plan.config.train().continue_from_average() ? evaluator.ContinueFromAverage()
+    RETURN_IF_ERROR(evaluator->UpdateAverage());
+    RETURN_IF_ERROR(evaluator->ConsensusDistance().status());
+    return plan.config.train().continue_from_average() ? evaluator->ContinueFromAverage()
                                                        : absl::OkStatus();
   };
   const auto take = [&](const StepInfo& info) -> absl::Status {
@@ -120,7 +121,7 @@ absl::Status RehearseWorker(const Plan& plan, Communicator* comm, std::vector<Co
   const auto change = [&](const Membership& before, const Membership& after) -> absl::Status {
     RETURN_IF_ERROR(ChangeMembership(before, after, worker, algorithm.get(), x, g,
                                      [](StateVisitor*) { return absl::OkStatus(); }));
-    if (after.alive[worker.id]) evaluator.SetMembers(after.living());
+    if (after.alive[worker.id]) evaluator->SetMembers(after.living());
     return absl::OkStatus();
   };
   for (size_t era = 0; era < courses->size(); ++era) {
