@@ -35,7 +35,8 @@ void Axpy(double a, Buffer x, Buffer y);
 // x <- a x.
 void Scale(double a, Buffer x);
 
-// to <- from, bytes as they are; also between host and device.
+// to <- from, bytes as they are; also between host and device, which may read and write the host's
+// memory as late as when somebody waits for the queue.
 void Copy(Buffer from, Buffer to);
 
 // to <- from, each F32, F64, F16 or BF16: exact, or rounded to the nearest, ties to even. Too large

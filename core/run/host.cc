@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "core/device/device.h"
 #include "core/run/file_io.h"
 #include "glog/logging.h"
 
@@ -85,6 +86,7 @@ HostFacts ThisHost() {
   cpu_set_t usable;
   if (sched_getaffinity(0, sizeof(usable), &usable) == 0) host.usable_cores = CPU_COUNT(&usable);
   host.memory_bytes = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  if (const Device* device = LinkedDevice()) host.gpu = device->Description();
   return host;
 }
 

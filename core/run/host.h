@@ -25,6 +25,7 @@ struct HostFacts {
   int cores = 0;         // hardware threads that are online
   int usable_cores = 0;  // those that this process may run on
   int64_t memory_bytes = 0;
+  std::string gpu;  // those that this program could use, with driver and runtime, a line each
 };
 
 // Reads text in the form of Linux's /proc/cpuinfo; the first processor speaks for all.

@@ -68,6 +68,7 @@ Json Host(const HostFacts& host) {
       {"cores", host.cores},
       {"usable_cores", host.usable_cores},
       {"memory_bytes", host.memory_bytes},
+      {"gpu", host.gpu},
   };
 }
 

@@ -35,7 +35,7 @@ struct ManifestInputs {
 //   build {compiler mode}                       mode: "optimized" or "debug" (assertions on)
 //   libraries {..}                              abseil, glibc, nlohmann_json, protobuf, inputs
 //   plugins {..}                                inputs
-//   host {name os kernel cpu_model cpu_level cores usable_cores memory_bytes}      see host.h
+//   host {name os kernel cpu_model cpu_level cores usable_cores memory_bytes gpu}  see host.h
 //   run {..}                                    inputs
 //
 // Text that is no UTF-8 is written with U+FFFD in its place.
