@@ -1,0 +1,68 @@
+"""Training on a device gives the bits of the host, whatever is mixed how: on a pretend device, which
+puts everything off until somebody must wait for it."""
+
+import os
+import unittest
+
+import starling
+
+BINARY = os.path.join(os.path.dirname(starling.LIGHT_BINARY), "starling_on_pretend_device")
+
+ON_DEVICE = '--set=backend={name: "threads" config {device: "cuda:0"}}'
+
+ALGORITHMS = {
+    "allreduce": ['--set=algorithm.name=allreduce'],
+    "gossip AWC": ['--set=algorithm={name: "gossip" config {order: AWC}}'],
+    "gossip ATC": ['--set=algorithm={name: "gossip" config {order: ATC}}'],
+    "stale gossip": ['--set=algorithm={name: "gossip" config {order: AWC}}',
+                     '--set=mixing.staleness=2'],
+    "gossip in F16": ['--set=algorithm={name: "gossip" config {order: AWC}}',
+                      '--set=mixing.precision=F16'],
+    "allreduce in BF16": ['--set=algorithm.name=allreduce', '--set=mixing.precision=BF16'],
+    "gradient_tracking": ['--set=algorithm.name=gradient_tracking',
+                          '--set=optimizer={name: "sgd" config {lr: 0.05}}'],
+    "sgp": ['--set=algorithm.name=sgp', '--set=topology.name=exponential'],
+    "osgp": ['--set=algorithm={name: "osgp" config {tau: 1}}', '--set=topology.name=exponential'],
+    "local_sgd": ['--set=algorithm.name=local_sgd'],
+    "slowmo": ['--set=algorithm.name=slowmo', '--set=optimizer={name: "sgd" config {lr: 0.05}}'],
+    "d2": ['--set=algorithm.name=d2', '--set=optimizer={name: "sgd" config {lr: 0.05}}',
+           '--set=topology.name=ring'],
+    "qg_dsgdm": ['--set=algorithm.name=qg_dsgdm',
+                 '--set=optimizer={name: "sgd" config {lr: 0.05}}'],
+    "micro-batches, clipped": ['--set=train.micro_batches=2', '--set=train.grad_clip_norm=0.5'],
+    "clipped per bucket": ['--set=train.grad_clip_norm=0.5', '--set=train.grad_clip_per=BUCKET'],
+    "small buckets": ['--set=train.bucket_mb=0.001'],
+    "no overlap": ['--set=mixing.overlap=false'],
+    "leaving and returning": ['--set=faults={leave {worker: 2 at_step: 5 return_at_step: 9}}'],
+}
+
+
+class PretendDeviceTest(unittest.TestCase):
+    def train(self, *flags):
+        """Returns the run's summary and directory."""
+        result, directory = starling.train(starling.CONFIG, "--set=train.max_steps=12",
+                                           "--set=train.consensus_every_steps=5", *flags,
+                                           binary=BINARY)
+        self.assertEqual(result.code, 0, result.err)
+        return starling.summary(directory), directory
+
+    def assert_same(self, device, host):
+        for key in ("state_digest", "eval_loss", "eval_accuracy", "consensus_distance"):
+            self.assertEqual(device[key], host[key], key)
+
+    def test_algorithms_have_the_bits_of_the_host(self):
+        for name, flags in ALGORITHMS.items():
+            with self.subTest(name):
+                host, _ = self.train(*flags)
+                device, _ = self.train(ON_DEVICE, *flags)
+                self.assert_same(device, host)
+
+    def test_a_resumed_run_goes_on_to_the_same_bits(self):
+        whole, _ = self.train()
+        _, stopped = self.train(ON_DEVICE, "--set=train.max_steps=7")
+        resumed, _ = self.train(ON_DEVICE, "--resume=" + stopped)
+        self.assert_same(resumed, whole)
+
+
+if __name__ == "__main__":
+    unittest.main()
