@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
@@ -104,19 +106,17 @@ absl::Status Trainer::CheckLayouts() {
   }
 }
 
-void Trainer::AddSquares(int bucket, double* sum) const {
-  const Range& range = worker_.layout->buckets[bucket];
+void Trainer::Clip(const Range& range) const {
+  std::vector<Range> tensors;
   for (const TensorInfo& tensor : worker_.layout->tensors) {
     if (tensor.offset < range.offset || tensor.offset >= range.offset + range.count) continue;
-    const Buffer gradient = g_.Slice(tensor.offset, tensor.count);
-    *sum += ops::Dot(gradient, gradient);
+    tensors.push_back({tensor.offset, tensor.count});
   }
-}
-
-void Trainer::Clip(double squares, Buffer gradient) const {
+  std::vector<double> sums(tensors.size());
+  ops::SumsOfSquares(g_, tensors, absl::MakeSpan(sums));
+  const double norm = std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
   const double limit = plan_->config.train().grad_clip_norm();
-  const double norm = std::sqrt(squares);
-  if (norm > limit) ops::Scale(limit / norm, gradient);
+  if (norm > limit) ops::Scale(limit / norm, g_.Slice(range.offset, range.count));
 }
 
 absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
@@ -127,17 +127,14 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
   const auto ids = numeric_ ? sampler_->Next(info.step) : absl::Span<const int64_t>();
   const int64_t part_size = static_cast<int64_t>(ids.size()) / parts;
   const auto ignore = [](int) { return absl::OkStatus(); };
-  double squares = 0;
   const auto ready = [&](int bucket) -> absl::Status {
     const Range& range = worker_.layout->buckets[bucket];
-    const Buffer g = g_.Slice(range.offset, range.count);
     if (parts > 1) {
+      const Buffer g = g_.Slice(range.offset, range.count);
       ops::Add(micro_sum_.Slice(range.offset, range.count), g);
       ops::Scale(1.0 / parts, g);
     }
-    if (clips_buckets) squares = 0;
-    if (clips) AddSquares(bucket, &squares);
-    if (clips_buckets) Clip(squares, g);
+    if (clips_buckets) Clip(range);
     // The norm of all is known only after the last bucket, so clipping by it hands over later.
     if (clips && !clips_buckets) return absl::OkStatus();
     const Phase before = comm_->recorder().Enter(Phase::kUpdate);
@@ -165,7 +162,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
   }
   comm_->recorder().Enter(Phase::kUpdate);
   if (clips && !clips_buckets) {
-    Clip(squares, g_);
+    Clip({0, g_.count});
     for (int b = 0; b < static_cast<int>(worker_.layout->buckets.size()); ++b) {
       RETURN_IF_ERROR(parts_.algorithm->OnBucketReady(info, b));
     }

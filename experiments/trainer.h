@@ -62,12 +62,10 @@ class Trainer {
 
   // Computes the gradient of the step's batch into g and hands its buckets to the algorithm.
   absl::StatusOr<double> Gradient(const StepInfo& info);
-  // The squared norm of a bucket's gradient: sums per tensor, added in tensor order, so that the
-  // norm of all does not depend on where buckets end.
-  void AddSquares(int bucket, double* sum) const;
-
-  // Scales a gradient whose squared norm this is down to the limit, if that is exceeded.
-  void Clip(double squares, Buffer gradient) const;
+  // Scales the gradient in `range`, a bucket or all, down to the limit if its norm exceeds that.
+  // The norm is of sums per tensor, added in tensor order, so that it does not depend on where
+  // buckets end; a device is waited for once.
+  void Clip(const Range& range) const;
 
   // Validation, measurements and checkpoints, where they are due.
   absl::Status BetweenSteps(int64_t steps_done);

@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "core/buffer.h"
+#include "core/layout.h"
 
 namespace starling {
 
@@ -68,6 +69,8 @@ class Device {
   virtual void Add(Buffer x, Buffer y, Queue* queue) = 0;
   virtual double Dot(Buffer x, Buffer y, Queue* queue) = 0;
   virtual double SquaredDistance(Buffer x, Buffer y, Queue* queue) = 0;
+  virtual void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> sums,
+                             Queue* queue) = 0;
   virtual bool AllFinite(Buffer x, Queue* queue) = 0;
 };
 

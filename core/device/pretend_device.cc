@@ -149,6 +149,11 @@ class PretendDevice final : public Device {
     CHECK(Wait(queue).ok());
     return ops::SquaredDistance(OnHost(x), OnHost(y));
   }
+  void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> sums,
+                     Queue* queue) override {
+    CHECK(Wait(queue).ok());
+    ops::SumsOfSquares(OnHost(x), ranges, sums);
+  }
   bool AllFinite(Buffer x, Queue* queue) override {
     CHECK(Wait(queue).ok());
     return ops::AllFinite(OnHost(x));

@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "core/buffer.h"
 #include "core/device/device.h"
+#include "core/layout.h"
 #include "gtest/gtest.h"
 #include "tests/gpu/device_testing.h"
 
@@ -107,6 +109,23 @@ TEST_F(DeviceOpsTest, ReductionsAreTheSameEachTimeAndRight) {
     ops::Scale(1e308, y.host.buffer().Slice(count - 1, 1));
     y.Upload();
     EXPECT_FALSE(ops::AllFinite(y.device.buffer())) << what;
+  });
+}
+
+TEST_F(DeviceOpsTest, SumsOfSquaresOfManyRangesAtOnce) {
+  ForEach([](DType type, int64_t count, const std::string& what) {
+    const Twins x = RandomTwins(count, type, 1);
+    // Some overlap, some are empty, most begin where nothing is aligned.
+    std::vector<Range> ranges = {{0, count}, {count, 0}, {count / 3, count - count / 3}};
+    for (int64_t i = 0; i < 300; ++i) ranges.push_back({i * count / 300, count / 300});
+    std::vector<double> host(ranges.size()), device(ranges.size(), -1), again(ranges.size(), -1);
+    ops::SumsOfSquares(x.host.buffer(), ranges, absl::MakeSpan(host));
+    ops::SumsOfSquares(x.device.buffer(), ranges, absl::MakeSpan(device));
+    ops::SumsOfSquares(x.device.buffer(), ranges, absl::MakeSpan(again));
+    EXPECT_EQ(device, again) << what;
+    for (size_t r = 0; r < ranges.size(); ++r) {
+      EXPECT_NEAR(device[r], host[r], 1e-13 * (host[r] + 1)) << what << ", range " << r;
+    }
   });
 }
 
