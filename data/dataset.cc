@@ -31,7 +31,7 @@ Buffer ReserveField(Batch* batch, int index, int64_t size, absl::Span<const int6
   int64_t count = size;
   for (int64_t extent : shape) count *= extent;
   if (field.values.count() < count || field.values.buffer().type != type) {
-    field.values = Arena(count, type);
+    field.values = batch->allocate(count, type);
   }
   return field.buffer();
 }

@@ -35,6 +35,11 @@ struct BatchField {
 struct Batch {
   int64_t size = 0;  // examples
   std::vector<BatchField> fields;
+
+  // Where ReserveField takes memory from: zeroed memory of the host.
+  Arena (*allocate)(int64_t count, DType type) = [](int64_t count, DType type) {
+    return Arena(count, type);
+  };
 };
 
 // Gives field `index` of `batch` the shape {size, shape...} and returns its elements, zeroed only

@@ -53,6 +53,19 @@ TEST(ReserveFieldTest, TakesNewMemoryForAnotherType) {
   EXPECT_EQ(ReserveField(&batch, 0, 0, {5}, DType::kI64).count, 0);
 }
 
+TEST(ReserveFieldTest, TakesMemoryFromWhereTheBatchSays) {
+  static int64_t allocated = 0;
+  Batch batch;
+  batch.allocate = [](int64_t count, DType type) {
+    allocated += count;
+    return Arena(count, type);
+  };
+  ReserveField(&batch, 0, 4, {2, 3}, DType::kF32);
+  ReserveField(&batch, 1, 4, {}, DType::kI64);
+  ReserveField(&batch, 0, 2, {2, 3}, DType::kF32);
+  EXPECT_EQ(allocated, 28);
+}
+
 TEST(DatasetTest, ExamplesCostTheSameUnlessADataSetSaysOtherwise) {
   EXPECT_EQ(Three().cost(Split::kTrain, 1), 1);
 }

@@ -20,6 +20,9 @@ namespace {
 
 constexpr uint16_t kReturnStream = 0xfffd;
 
+// Streams of a step's micro-batches differ in their step number's high bits.
+int64_t DrawOf(int64_t step, int part) { return step | static_cast<int64_t>(part) << 48; }
+
 }  // namespace
 
 Trainer::Trainer(const Plan* plan, Communicator* comm, Monitor* monitor)
@@ -47,7 +50,14 @@ absl::StatusOr<int64_t> Trainer::Start() {
   parts_.model->set_forward_done([this] { comm_->recorder().Enter(Phase::kBackward); });
   RETURN_IF_ERROR(parts_.algorithm->Start(worker_, x_, g_));
   lr_ = parts_.optimizer->lr();
-  if (numeric_) sampler_ = MakeSampler(*plan_, comm_->rank());
+  if (numeric_) {
+    sampler_ = MakeSampler(*plan_, comm_->rank());
+    const auto read = [this](int64_t step, int part, Batch* batch) {
+      return ReadBatch(step, part, batch);
+    };
+    ASSIGN_OR_RETURN(
+        loader_, BatchLoader::Create(read, config.train().micro_batches(), plan_->steps, x_.place));
+  }
   ASSIGN_OR_RETURN(
       evaluator_,
       Evaluator::Create(comm_, plan_->dataset.get(), parts_.model.get(), parts_.algorithm.get(), x_,
@@ -106,6 +116,13 @@ absl::Status Trainer::CheckLayouts() {
   }
 }
 
+absl::Status Trainer::ReadBatch(int64_t step, int part, Batch* batch) {
+  const absl::Span<const int64_t> ids = sampler_->Next(step);
+  const size_t size = ids.size() / plan_->config.train().micro_batches();
+  return plan_->dataset->Read(Split::kTrain, ids.subspan(part * size, size),
+                              worker_.stream(Purpose::kAugmentation, DrawOf(step, part)), batch);
+}
+
 void Trainer::Clip(const Range& range) const {
   std::vector<Range> tensors;
   for (const TensorInfo& tensor : worker_.layout->tensors) {
@@ -124,8 +141,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
   const int parts = train.micro_batches();
   const bool clips = train.grad_clip_norm() > 0;
   const bool clips_buckets = clips && train.grad_clip_per() == Train::BUCKET;
-  const auto ids = numeric_ ? sampler_->Next(info.step) : absl::Span<const int64_t>();
-  const int64_t part_size = static_cast<int64_t>(ids.size()) / parts;
+  const Batch none;
   const auto ignore = [](int) { return absl::OkStatus(); };
   const auto ready = [&](int bucket) -> absl::Status {
     const Range& range = worker_.layout->buckets[bucket];
@@ -145,18 +161,17 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
   if (parts > 1) ops::Zero(micro_sum_);
   double loss = 0;
   for (int part = 0; part < parts; ++part) {
-    // Streams of a step's micro-batches differ in their step number's high bits.
-    const int64_t draw = info.step | static_cast<int64_t>(part) << 48;
+    const Batch* batch = &none;
     comm_->recorder().Enter(Phase::kData);
     if (numeric_) {
-      RETURN_IF_ERROR(plan_->dataset->Read(Split::kTrain, ids.subspan(part * part_size, part_size),
-                                           worker_.stream(Purpose::kAugmentation, draw), &batch_));
+      ASSIGN_OR_RETURN(batch, loader_->Next(info.step, part));
     }
     const bool last = part == parts - 1;
     comm_->recorder().Enter(Phase::kForward);
-    ASSIGN_OR_RETURN(const StepResult result, parts_.model->ForwardBackward(
-                                                  batch_, worker_.stream(Purpose::kDropout, draw),
-                                                  last ? BucketReady(ready) : BucketReady(ignore)));
+    ASSIGN_OR_RETURN(const StepResult result,
+                     parts_.model->ForwardBackward(
+                         *batch, worker_.stream(Purpose::kDropout, DrawOf(info.step, part)),
+                         last ? BucketReady(ready) : BucketReady(ignore)));
     if (!last) ops::Add(g_, micro_sum_);
     loss += result.loss / parts;
   }

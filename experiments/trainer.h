@@ -18,6 +18,7 @@
 #include "comm/communicator.h"
 #include "core/state.h"
 #include "data/sampler.h"
+#include "experiments/batch_loader.h"
 #include "experiments/checkpoint.h"
 #include "experiments/digest_trail.h"
 #include "experiments/evaluator.h"
@@ -60,6 +61,9 @@ class Trainer {
 
   absl::Status Step(int64_t step);
 
+  // For the loader, maybe on a thread of its own.
+  absl::Status ReadBatch(int64_t step, int part, Batch* batch);
+
   // Computes the gradient of the step's batch into g and hands its buckets to the algorithm.
   absl::StatusOr<double> Gradient(const StepInfo& info);
   // Scales the gradient in `range`, a bucket or all, down to the limit if its norm exceeds that.
@@ -92,9 +96,9 @@ class Trainer {
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Checkpointer> checkpointer_;
-  Batch batch_;
   double lr_ = 0;
-  bool diverged_ = false;  // this worker has seen a loss that is not finite
+  bool diverged_ = false;                // this worker has seen a loss that is not finite
+  std::unique_ptr<BatchLoader> loader_;  // first to go: it reads with what is above
 };
 
 }  // namespace starling

@@ -30,6 +30,7 @@ class Device {
 
   // Chooses the card of the calling thread, from 0. INVALID_ARGUMENT names how many there are.
   virtual absl::Status UseCard(int card) = 0;
+  virtual int CurrentCard() const = 0;          // of the calling thread; 0 if it has chosen none
   virtual std::string Description() const = 0;  // cards, driver and runtime, a line each
 
   // Zeroed, aligned to 256 bytes. RESOURCE_EXHAUSTED says how much was asked for and is free.

@@ -20,6 +20,7 @@ namespace starling::pretend {
 namespace {
 
 constexpr int kCards = 2;
+thread_local int current_card = 0;
 constexpr int64_t kCardBytes = int64_t{1} << 31;
 
 struct PretendQueue {
@@ -36,10 +37,14 @@ struct PretendEvent {
 class PretendDevice final : public Device {
  public:
   absl::Status UseCard(int card) override {
-    if (card >= 0 && card < kCards) return absl::OkStatus();
+    if (card >= 0 && card < kCards) {
+      current_card = card;
+      return absl::OkStatus();
+    }
     return absl::InvalidArgumentError(absl::StrCat("there is no card ", card, "; this machine has ",
                                                    kCards, ", numbered from 0"));
   }
+  int CurrentCard() const override { return current_card; }
   std::string Description() const override { return "pretended cards"; }
 
   absl::StatusOr<void*> Allocate(int64_t bytes) override {

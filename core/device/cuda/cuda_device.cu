@@ -171,6 +171,12 @@ class CudaDevice final : public Device {
     return StatusOf(cudaSetDevice(card), absl::StrCat("card ", card));
   }
 
+  int CurrentCard() const override {
+    int card = 0;
+    cudaGetDevice(&card);
+    return card;
+  }
+
   std::string Description() const override {
     int driver = 0, runtime = 0;
     cudaDriverGetVersion(&driver);
