@@ -6,6 +6,7 @@
 #include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -30,6 +31,7 @@ namespace {
 
 constexpr uint32_t kMaxMessage = 64 << 20;
 constexpr uint32_t kFarewell = 0xffffffff;  // in place of a message's length
+constexpr char kKnownWord[] = "starling";   // of a lead whose address is no secret
 
 using SteadyClock = std::chrono::steady_clock;
 
@@ -68,6 +70,19 @@ std::vector<std::string> OwnAddresses() {
   freeifaddrs(list);
   others.insert(others.end(), loopback.begin(), loopback.end());
   return others;
+}
+
+absl::StatusOr<in_addr> AddressOf(const std::string& host) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = SOCK_STREAM;
+  if (const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("there is no host \"", host, "\" with an IPv4 ",
+                                                   "address: ", gai_strerror(error)));
+  }
+  const in_addr address = reinterpret_cast<const sockaddr_in*>(found->ai_addr)->sin_addr;
+  freeaddrinfo(found);
+  return address;
 }
 
 void SetUp(int socket) {
@@ -127,24 +142,66 @@ ControlChannel::ControlChannel(int process, int processes) : process_(process), 
   if (pipe2(wake_, O_CLOEXEC | O_NONBLOCK) != 0) wake_[0] = wake_[1] = -1;
 }
 
-absl::StatusOr<std::unique_ptr<ControlChannel>> ControlChannel::Listen(int processes) {
+absl::StatusOr<std::unique_ptr<ControlChannel>> ControlChannel::Open(int processes,
+                                                                     const std::string& host,
+                                                                     int* port) {
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(static_cast<uint16_t>(*port));
+  at.sin_addr.s_addr = htonl(INADDR_ANY);
+  if (!host.empty()) {
+    ASSIGN_OR_RETURN(at.sin_addr, AddressOf(host));
+  }
   std::unique_ptr<ControlChannel> channel(new ControlChannel(0, processes));
-  channel->word_ = RandomWord();
-  if (channel->wake_[0] < 0 || channel->word_.empty()) return SystemError("cannot begin");
-  channel->listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  sockaddr_in any{};
-  any.sin_family = AF_INET;
-  any.sin_addr.s_addr = htonl(INADDR_ANY);
-  socklen_t size = sizeof(any);
-  if (channel->listener_ < 0 ||
-      bind(channel->listener_, reinterpret_cast<sockaddr*>(&any), size) != 0 ||
-      listen(channel->listener_, SOMAXCONN) != 0 ||
-      getsockname(channel->listener_, reinterpret_cast<sockaddr*>(&any), &size) != 0) {
+  if (channel->wake_[0] < 0) return SystemError("cannot begin");
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  channel->listener_ = listener;
+  // Connections of a run that has just ended would leave a port that everybody knows busy.
+  const int yes = 1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  socklen_t size = sizeof(at);
+  if (listener < 0 || bind(listener, reinterpret_cast<sockaddr*>(&at), size) != 0 ||
+      listen(listener, SOMAXCONN) != 0 ||
+      getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size) != 0) {
+    if (errno == EADDRINUSE) {
+      return absl::UnavailableError(
+          absl::StrCat("port ", *port, " of ", host, " is taken by another program or run"));
+    }
+    if (errno == EADDRNOTAVAIL) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(host, " is no address of this machine, where process 0 runs; it has ",
+                       absl::StrJoin(OwnAddresses(), ", ")));
+    }
     return SystemError("cannot listen");
   }
-  channel->address_ = absl::StrCat(channel->word_, " ", processes, " ", ntohs(any.sin_port), " ",
+  *port = ntohs(at.sin_port);
+  return channel;
+}
+
+absl::StatusOr<std::unique_ptr<ControlChannel>> ControlChannel::Listen(int processes) {
+  int port = 0;
+  ASSIGN_OR_RETURN(auto channel, Open(processes, "", &port));
+  channel->word_ = RandomWord();
+  if (channel->word_.empty()) return SystemError("cannot begin");
+  channel->address_ = absl::StrCat(channel->word_, " ", processes, " ", port, " ",
                                    absl::StrJoin(OwnAddresses(), " "));
   return channel;
+}
+
+absl::StatusOr<std::unique_ptr<ControlChannel>> ControlChannel::ListenAt(const std::string& host,
+                                                                         int port, int processes) {
+  ASSIGN_OR_RETURN(auto channel, Open(processes, host, &port));
+  channel->word_ = kKnownWord;
+  ASSIGN_OR_RETURN(channel->address_, KnownAddress(host, port, processes));
+  return channel;
+}
+
+absl::StatusOr<std::string> ControlChannel::KnownAddress(const std::string& host, int port,
+                                                         int processes) {
+  ASSIGN_OR_RETURN(const in_addr at, AddressOf(host));
+  char text[INET_ADDRSTRLEN];
+  inet_ntop(AF_INET, &at, text, sizeof(text));
+  return absl::StrCat(kKnownWord, " ", processes, " ", port, " ", text);
 }
 
 absl::StatusOr<std::unique_ptr<ControlChannel>> ControlChannel::Join(const std::string& address,

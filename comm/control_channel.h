@@ -9,7 +9,7 @@
 //   all:     Start(events), Send(...), Close()
 //
 // The lead listens on a port that the system picks, and takes only who knows the random word in
-// its address.
+// its address; or where everybody expects it (ListenAt).
 #ifndef COMM_CONTROL_CHANNEL_H_
 #define COMM_CONTROL_CHANNEL_H_
 
@@ -42,6 +42,16 @@ class ControlChannel {
 
   // The lead of `processes` processes. Errors are the system's.
   static absl::StatusOr<std::unique_ptr<ControlChannel>> Listen(int processes);
+
+  // As Listen, for processes whom nobody can tell an address, because they know where the lead will
+  // be: at `port` (0: any) of the address `host` of this machine, and of no other; Join at
+  // KnownAddress. INVALID_ARGUMENT if this machine has no such address, UNAVAILABLE if the port is
+  // taken. Whoever can reach the port may join.
+  static absl::StatusOr<std::unique_ptr<ControlChannel>> ListenAt(const std::string& host, int port,
+                                                                  int processes);
+
+  // What Join needs to reach a lead that listens there. INVALID_ARGUMENT if nobody knows `host`.
+  static absl::StatusOr<std::string> KnownAddress(const std::string& host, int port, int processes);
 
   // Where the lead can be reached, in one line without spaces at its ends.
   const std::string& address() const { return address_; }
@@ -83,6 +93,10 @@ class ControlChannel {
 
   ControlChannel(int process, int processes);
 
+  // A lead that listens at `host`, if empty at all addresses, and sets a port of 0 to the one that
+  // the system picks.
+  static absl::StatusOr<std::unique_ptr<ControlChannel>> Open(int processes,
+                                                              const std::string& host, int* port);
   absl::Status AcceptAll(absl::Duration patience);
   void Loop();
   bool Read(int process);   // false: the connection has ended

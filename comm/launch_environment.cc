@@ -12,19 +12,20 @@ namespace {
 struct Launcher {
   const char* name;
   const char* rank;
-  const char* size;       // "": it sets none
-  const char* condition;  // must be set as well, or the set is another's; "": none
+  const char* size;        // "": it sets none
+  const char* local_rank;  // "": it sets none
+  const char* condition;   // must be set as well, or the set is another's; "": none
 };
 
 constexpr Launcher kLaunchers[] = {
-    {"torchrun", "RANK", "WORLD_SIZE", ""},
-    {"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", ""},
-    {"MPICH", "PMI_RANK", "PMI_SIZE", ""},
-    {"PMIx", "PMIX_RANK", "", ""},
-    {"MVAPICH", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", ""},
+    {"torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK", ""},
+    {"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", ""},
+    {"MPICH", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", ""},
+    {"PMIx", "PMIX_RANK", "", "PMIX_LOCAL_RANK", ""},
+    {"MVAPICH", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_LOCAL_RANK", ""},
     // A shell in an allocation knows the number of tasks, and a batch script even a rank, but
     // neither is a task: that has a step of its own.
-    {"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_ID"},
+    {"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_STEP_ID"},
 };
 
 absl::StatusOr<int> Number(const char* name, const char* value) {
@@ -60,6 +61,12 @@ absl::StatusOr<LaunchEnvironment> ReadLaunchEnvironment(
               absl::StrCat(launcher.name, " says ", launcher.rank, "=", rank, " and ",
                            launcher.size, "=", size, "; ranks are smaller than the size"));
         }
+      }
+      const char* local = launcher.local_rank[0] != '\0' ? get(launcher.local_rank) : nullptr;
+      if (local != nullptr) {
+        number = Number(launcher.local_rank, local);
+        if (!number.ok()) return number.status();
+        found.local_rank = *number;
       }
       return found;
     }

@@ -16,7 +16,8 @@ namespace starling {
 struct LaunchEnvironment {
   std::string launcher;  // "Open MPI", "Slurm", ...; empty: started by hand
   int rank = 0;
-  int size = 1;  // -1: the launcher does not say
+  int size = 1;        // -1: the launcher does not say
+  int local_rank = 0;  // among the processes on this machine; 0 where the launcher does not say
 };
 
 // `get` returns a variable's value or null; normally getenv. INVALID_ARGUMENT if no set is complete

@@ -58,6 +58,20 @@ TEST(LaunchEnvironment, TheInnerLauncherWins) {
   ExpectFound(With(kSlurm, {{"RANK", "1"}}), "Slurm", 5, 8);
 }
 
+TEST(LaunchEnvironment, KnowsThePlaceOnTheMachine) {
+  const auto local = [](const Variables& variables) { return Read(variables)->local_rank; };
+  EXPECT_EQ(local({}), 0);
+  EXPECT_EQ(local({{"RANK", "5"}, {"WORLD_SIZE", "8"}}), 0);
+  EXPECT_EQ(local({{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "1"}}), 1);
+  EXPECT_EQ(local({{"OMPI_COMM_WORLD_RANK", "3"},
+                   {"OMPI_COMM_WORLD_SIZE", "4"},
+                   {"OMPI_COMM_WORLD_LOCAL_RANK", "2"}}),
+            2);
+  EXPECT_EQ(local(With(kSlurm, {{"SLURM_LOCALID", "3"}})), 3);
+  EXPECT_THAT(Read({{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "x"}}).status().message(),
+              HasSubstr("LOCAL_RANK is \"x\", which is no number"));
+}
+
 TEST(LaunchEnvironment, AShellInAnAllocationIsNoTask) {
   ExpectFound({{"SLURM_NTASKS", "8"}}, "", 0, 1);
   ExpectFound({{"SLURM_NTASKS", "8"}, {"SLURM_PROCID", "0"}}, "", 0, 1);

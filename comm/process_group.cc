@@ -11,7 +11,7 @@ namespace starling {
 namespace {
 
 // The first byte of a message says what it is; then, for a status, comes a byte with its code.
-constexpr char kAbort = 'a', kEnd = 'e', kResult = 'r', kUser = 'u';
+constexpr char kAbort = 'a', kEnd = 'e', kResult = 'r', kUser = 'u', kBackend = 'b';
 
 std::string Encode(char kind, const absl::Status& status) {
   return absl::StrCat(std::string{kind, static_cast<char>(status.code())}, status.message());
@@ -110,7 +110,9 @@ void ProcessGroup::OnMessage(int from, const std::string& message) {
     if (!result_) result_ = Decode(message);
     changed_.notify_all();
   } else if (kind == kUser) {
-    Deliver(from, message.substr(1));
+    above_.Deliver(from, message.substr(1));
+  } else if (kind == kBackend) {
+    backend_.Deliver(from, message.substr(1));
   }
 }
 
@@ -145,20 +147,32 @@ absl::Status ProcessGroup::Finish(const absl::Status& own) {
   return result;
 }
 
-void ProcessGroup::Deliver(int from, std::string message) {
-  std::lock_guard<std::mutex> lock(listener_mutex_);
-  if (listener_) {
-    listener_(from, message);
+void ProcessGroup::Audience::Deliver(int from, std::string message) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (listener) {
+    listener(from, message);
   } else {
-    kept_.emplace_back(from, std::move(message));
+    kept.emplace_back(from, std::move(message));
   }
 }
 
+void ProcessGroup::Audience::Listen(std::function<void(int, const std::string&)> now) {
+  std::lock_guard<std::mutex> lock(mutex);
+  listener = std::move(now);
+  if (!listener) return;
+  for (const auto& [from, message] : std::exchange(kept, {})) listener(from, message);
+}
+
 void ProcessGroup::Listen(std::function<void(int, const std::string&)> listener) {
-  std::lock_guard<std::mutex> lock(listener_mutex_);
-  listener_ = std::move(listener);
-  if (!listener_) return;
-  for (const auto& [from, message] : std::exchange(kept_, {})) listener_(from, message);
+  above_.Listen(std::move(listener));
+}
+
+void ProcessGroup::ListenAsBackend(std::function<void(int, const std::string&)> listener) {
+  backend_.Listen(std::move(listener));
+}
+
+void ProcessGroup::TellAsBackend(int to, absl::string_view message) {
+  channel_->Send(to, absl::StrCat(std::string(1, kBackend), message));
 }
 
 void ProcessGroup::Tell(int to, absl::string_view message) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -61,12 +62,24 @@ class ProcessGroup {
   void Tell(int to, absl::string_view message);
   void TellAll(absl::string_view message);
 
+  // The same for the backend itself, beside them.
+  void ListenAsBackend(std::function<void(int from, const std::string& message)> listener);
+  void TellAsBackend(int to, absl::string_view message);
+
  private:
+  struct Audience {
+    void Listen(std::function<void(int, const std::string&)> now);
+    void Deliver(int from, std::string message);
+
+    std::mutex mutex;  // held while the listener runs
+    std::function<void(int, const std::string&)> listener;
+    std::vector<std::pair<int, std::string>> kept;
+  };
+
   void OnMessage(int from, const std::string& message);
   void OnLost(int process, const std::string& who);
   void OnAbort(const absl::Status& reason);
   void OnEnd(int process, const absl::Status& status);
-  void Deliver(int from, std::string message);
 
   std::unique_ptr<ControlChannel> channel_;
   std::function<void(const absl::Status&)> aborted_;
@@ -83,9 +96,7 @@ class ProcessGroup {
   std::mutex failure_mutex_;  // held while it is called
   std::function<void()> failure_;
 
-  std::mutex listener_mutex_;  // held while the listener runs
-  std::function<void(int, const std::string&)> listener_;
-  std::vector<std::pair<int, std::string>> kept_;
+  Audience above_, backend_;
 };
 
 }  // namespace starling

@@ -1,12 +1,15 @@
 #include "comm/process_group.h"
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "core/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -104,6 +107,35 @@ TEST(ProcessGroup, MessagesWaitForTheirListener) {
     return absl::OkStatus();
   });
   EXPECT_THAT(heard, ElementsAre("1one", "1two"));
+}
+
+TEST(ProcessGroup, TheBackendTalksBesideWhoeverRunsOnTop) {
+  const auto body = [](ProcessGroup* group) {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::string> above, below;
+    const auto into = [&](std::vector<std::string>* heard) {
+      return [&mutex, &changed, heard](int from, const std::string& message) {
+        std::lock_guard<std::mutex> lock(mutex);
+        heard->push_back(absl::StrCat(from, message));
+        changed.notify_all();
+      };
+    };
+    group->Listen(into(&above));
+    group->ListenAsBackend(into(&below));
+    const int other = 1 - group->process();
+    group->TellAsBackend(other, "b");
+    group->Tell(other, "a");
+    std::unique_lock<std::mutex> lock(mutex);
+    changed.wait(lock, [&] { return above.size() + below.size() == 2; });
+    EXPECT_THAT(above, ElementsAre(absl::StrCat(other, "a")));
+    EXPECT_THAT(below, ElementsAre(absl::StrCat(other, "b")));
+    lock.unlock();
+    group->Listen(nullptr);
+    group->ListenAsBackend(nullptr);
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(RunGroup(2, body), ElementsAre(absl::OkStatus(), absl::OkStatus()));
 }
 
 }  // namespace
