@@ -40,6 +40,12 @@ void PluginTable::Add(PluginInfo info) {
   slot = std::make_unique<PluginInfo>(std::move(info));
 }
 
+bool PluginTable::AddAbsent(absl::string_view kind, absl::string_view name, absl::string_view why) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  absent_[{std::string(kind), Canonical(name)}] = std::string(why);
+  return true;
+}
+
 const PluginInfo* PluginTable::Find(absl::string_view kind, absl::string_view name) const {
   const std::string canonical = Canonical(name);
   std::lock_guard<std::mutex> lock(mutex_);
@@ -54,6 +60,14 @@ const PluginInfo* PluginTable::Find(absl::string_view kind, absl::string_view na
 absl::StatusOr<const PluginInfo*> PluginTable::Get(absl::string_view kind,
                                                    absl::string_view name) const {
   if (const PluginInfo* info = Find(kind, name)) return info;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto why = absent_.find({std::string(kind), Canonical(name)});
+    if (why != absent_.end()) {
+      return absl::NotFoundError(
+          absl::StrCat(kind, " \"", name, "\" is not in this binary: it ", why->second));
+    }
+  }
   std::vector<std::string> names, candidates;
   for (const PluginInfo* info : List(kind)) {
     names.push_back(info->facts.name);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -37,10 +38,15 @@ class PluginTable {
   // CHECK-fails on a name or alias that the kind has already: a mistake in the build.
   void Add(PluginInfo info);
 
+  // A plug-in of Starling's that this program cannot have; `why` ends a sentence about it: "needs
+  // a program built with ...".
+  bool AddAbsent(absl::string_view kind, absl::string_view name, absl::string_view why);
+
   // The plug-in of this name or alias ('-' counts as '_'); null if there is none.
   const PluginInfo* Find(absl::string_view kind, absl::string_view name) const;
 
-  // As Find; NOT_FOUND names the nearest registered name and lists them all.
+  // As Find; NOT_FOUND says why it is absent, or names the nearest registered name and lists them
+  // all.
   absl::StatusOr<const PluginInfo*> Get(absl::string_view kind, absl::string_view name) const;
 
   std::vector<std::string> Kinds() const;                             // sorted
@@ -49,6 +55,7 @@ class PluginTable {
  private:
   mutable std::mutex mutex_;
   std::map<std::string, std::map<std::string, std::unique_ptr<PluginInfo>>, std::less<>> kinds_;
+  std::map<std::pair<std::string, std::string>, std::string> absent_;  // (kind, name): why
 };
 
 }  // namespace starling

@@ -65,6 +65,14 @@ TEST_F(PluginTableTest, AnswersUnknownNamesWithTheNearestAndAll) {
             "the starling_experiment");
 }
 
+TEST_F(PluginTableTest, SaysWhyItLacksAPlugin) {
+  table_.AddAbsent("topology", "hyper_torus", "needs a program built with --hyper");
+  EXPECT_EQ(
+      Complaint("topology", "hyper-torus"),
+      "topology \"hyper-torus\" is not in this binary: it needs a program built with --hyper");
+  EXPECT_EQ(table_.Find("topology", "hyper_torus"), nullptr);
+}
+
 TEST_F(PluginTableTest, ListsAreSorted) {
   EXPECT_THAT(table_.Kinds(), ElementsAre("algorithm", "topology"));
   std::vector<std::string> names;
