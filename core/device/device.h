@@ -28,6 +28,8 @@ class Device {
  public:
   virtual ~Device() = default;
 
+  virtual int cards() const = 0;  // one at least
+
   // Chooses the card of the calling thread, from 0. INVALID_ARGUMENT names how many there are.
   virtual absl::Status UseCard(int card) = 0;
   virtual int CurrentCard() const = 0;          // of the calling thread; 0 if it has chosen none

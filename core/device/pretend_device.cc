@@ -36,6 +36,8 @@ struct PretendEvent {
 
 class PretendDevice final : public Device {
  public:
+  int cards() const override { return kCards; }
+
   absl::Status UseCard(int card) override {
     if (card >= 0 && card < kCards) {
       current_card = card;

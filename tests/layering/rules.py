@@ -42,6 +42,7 @@ LIBRARIES = {
     "jerror.h": "//third_party/jpeg",
     "jpeglib.h": "//third_party/jpeg",
     "mpi.h": "//third_party/mpi",
+    "nccl.h": "//third_party/cuda:nccl",
     "nlohmann/": "//third_party/nlohmann_json",
     "png.h": "//third_party/png",
     "simgrid/": "//third_party/simgrid",

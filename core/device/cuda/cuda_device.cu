@@ -163,6 +163,8 @@ class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int cards) : cards_(cards) {}
 
+  int cards() const override { return cards_; }
+
   absl::Status UseCard(int card) override {
     if (card < 0 || card >= cards_) {
       return absl::InvalidArgumentError(absl::StrCat(
