@@ -2,6 +2,7 @@
 
 BACKEND_PLUGINS = [
     "//comm/mpi",
+    "//comm/nccl",
     "//comm/sim",
     "//comm/threads",
 ]

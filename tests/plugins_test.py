@@ -22,7 +22,8 @@ class PluginsTest(unittest.TestCase):
     def test_binary_lists_every_plugin(self):
         listed = set(re.findall(r"^  (\S+)", starling.run("list").out, re.MULTILINE))
         plugins = [label for label, _ in update_plugins.find_plugins(ROOT)
-                   if not label.startswith(("//docs", "//experiments", "//tests"))]
+                   if not label.startswith(("//docs", "//experiments", "//tests"))
+                   and label != "//comm/nccl"]  # in programs with CUDA only
         self.assertGreater(len(plugins), 30)
         for label in plugins:
             self.assertIn(re.split("[/:]", label)[-1], listed, label)
