@@ -19,7 +19,6 @@
 #include "core/config/resolve.h"
 #include "core/config/text.h"
 #include "core/cpu_level.h"
-#include "core/device/device.h"
 #include "core/ops/cpu.h"
 #include "core/plugin_table.h"
 #include "core/registry.h"
@@ -28,6 +27,7 @@
 #include "core/status.h"
 #include "experiments/columns.h"
 #include "experiments/experiment.pb.h"
+#include "experiments/gpu_report.h"
 #include "experiments/launch.h"
 #include "experiments/sweep/sweep.pb.h"
 #include "gflags/gflags.h"
@@ -283,17 +283,7 @@ int DoctorCommand(const Arguments& arguments) {
     }
   }
   std::printf("GPU\n");
-  if (!HasDeviceLibrary()) {
-    Row("CUDA", "not in this binary; build with --config=cuda");
-  } else if (LinkedDevice() == nullptr) {
-    Row("CUDA", access("/proc/driver/nvidia/version", R_OK) == 0
-                    ? "the driver is there, but no card that it offers (CUDA_VISIBLE_DEVICES?)"
-                    : "no NVIDIA driver is loaded");
-  } else {
-    for (absl::string_view line : absl::StrSplit(LinkedDevice()->Description(), '\n')) {
-      Row("CUDA", std::string(line));
-    }
-  }
+  for (const auto& [what, said] : GpuReport(FindGpus())) Row(what, said);
   std::printf("launching\n");
   const std::string mpirun = InPath("mpirun"), srun = InPath("srun");
   Row("mpirun", mpirun.empty() ? "not found; --np needs it: apt-get install openmpi-bin" : mpirun);

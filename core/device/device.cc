@@ -9,17 +9,26 @@
 namespace starling {
 namespace {
 
-Device* (*make_device)() = nullptr;
+const char* device_library = "";
+absl::StatusOr<Device*> (*make_device)() = nullptr;
 thread_local Queue* current_queue = nullptr;
+
+const absl::StatusOr<Device*>& TheDevice() {
+  static const auto* const device = new absl::StatusOr<Device*>(
+      HasDeviceLibrary() ? make_device()
+                         : absl::FailedPreconditionError("this program links no device"));
+  return *device;
+}
 
 }  // namespace
 
-Device* LinkedDevice() {
-  static Device* const device = make_device == nullptr ? nullptr : make_device();
-  return device;
-}
+Device* LinkedDevice() { return TheDevice().ok() ? *TheDevice() : nullptr; }
+
+absl::Status DeviceStatus() { return TheDevice().status(); }
 
 bool HasDeviceLibrary() { return make_device != nullptr; }
+
+absl::string_view DeviceLibrary() { return device_library; }
 
 absl::StatusOr<std::optional<int>> CardNamed(absl::string_view device) {
   if (device == "cpu") return std::nullopt;
@@ -45,7 +54,8 @@ absl::StatusOr<std::optional<int>> CardNamed(absl::string_view device) {
   return card;
 }
 
-bool LinkDevice(Device* (*make)()) {
+bool LinkDevice(const char* built_with, absl::StatusOr<Device*> (*make)()) {
+  device_library = built_with;
   make_device = make;
   return true;
 }

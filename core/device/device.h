@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,6 +25,13 @@ namespace starling {
 // A place in a queue, with what was in it before (a CUDA event).
 struct Event;
 
+// How what lies on one card gets to another one.
+struct CardLink {
+  enum class Kind { kThroughHost, kDirect, kNvLink };
+  int a = 0, b = 0;  // a < b
+  Kind kind = Kind::kThroughHost;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -34,6 +42,7 @@ class Device {
   virtual absl::Status UseCard(int card) = 0;
   virtual int CurrentCard() const = 0;          // of the calling thread; 0 if it has chosen none
   virtual std::string Description() const = 0;  // cards, driver and runtime, a line each
+  virtual std::vector<CardLink> Links() const = 0;  // of every pair of cards
 
   // Zeroed, aligned to 256 bytes. RESOURCE_EXHAUSTED says how much was asked for and is free.
   virtual absl::StatusOr<void*> Allocate(int64_t bytes) = 0;
@@ -83,14 +92,20 @@ Device* LinkedDevice();
 // Whether this program links one, whatever the machine has.
 bool HasDeviceLibrary();
 
+// What the library was built with, "CUDA 13.0"; empty: this program links none.
+absl::string_view DeviceLibrary();
+
+// OK, or why LinkedDevice() is null.
+absl::Status DeviceStatus();
+
 // The card that a config's `device` names: "cuda:1" names card 1; absent: "cpu".
 // INVALID_ARGUMENT for other words, FAILED_PRECONDITION where this program has no device or this
 // machine no card.
 absl::StatusOr<std::optional<int>> CardNamed(absl::string_view device);
 
-// Before main, by the device's own library. `make` is called once, when a device is first asked
-// for, and may return null.
-bool LinkDevice(Device* (*make)());
+// Before main, by the device's own library; `built_with` is not copied. `make` is called once, when
+// a device is first asked for, and says why there is none.
+bool LinkDevice(const char* built_with, absl::StatusOr<Device*> (*make)());
 
 // The queue that this thread's work goes to; null: the device's default queue.
 Queue* CurrentQueue();

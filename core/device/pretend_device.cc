@@ -48,6 +48,7 @@ class PretendDevice final : public Device {
   }
   int CurrentCard() const override { return current_card; }
   std::string Description() const override { return "pretended cards"; }
+  std::vector<CardLink> Links() const override { return {{0, 1, CardLink::Kind::kDirect}}; }
 
   absl::StatusOr<void*> Allocate(int64_t bytes) override {
     std::lock_guard<std::recursive_mutex> lock(mutex_);
@@ -210,7 +211,8 @@ PretendDevice* Instance() {
   return device;
 }
 
-const bool is_linked = LinkDevice([]() -> Device* { return Instance(); });
+const bool is_linked =
+    LinkDevice("pretence", []() -> absl::StatusOr<Device*> { return Instance(); });
 
 }  // namespace
 

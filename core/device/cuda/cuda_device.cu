@@ -197,6 +197,23 @@ class CudaDevice final : public Device {
     return text;
   }
 
+  std::vector<CardLink> Links() const override {
+    std::vector<CardLink> links;
+    for (int a = 0; a < cards_; ++a) {
+      for (int b = a + 1; b < cards_; ++b) {
+        int direct = 0, atomics = 0;
+        cudaDeviceCanAccessPeer(&direct, a, b);
+        // Between cards only NVLink has atomic operations; PCIe has none.
+        cudaDeviceGetP2PAttribute(&atomics, cudaDevP2PAttrNativeAtomicSupported, a, b);
+        links.push_back({a, b,
+                         direct == 0    ? CardLink::Kind::kThroughHost
+                         : atomics == 0 ? CardLink::Kind::kDirect
+                                        : CardLink::Kind::kNvLink});
+      }
+    }
+    return links;
+  }
+
   absl::StatusOr<void*> Allocate(int64_t bytes) override {
     void* memory = nullptr;
     const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
@@ -393,17 +410,20 @@ class CudaDevice final : public Device {
   const int cards_;
 };
 
-// Null without a driver or a card.
-Device* MakeDevice() {
+absl::StatusOr<Device*> MakeDevice() {
   int cards = 0;
-  if (cudaGetDeviceCount(&cards) != cudaSuccess || cards == 0) {
-    cudaGetLastError();
-    return nullptr;
-  }
+  const absl::Status counted = StatusOf(cudaGetDeviceCount(&cards), "looking for cards");
+  cudaGetLastError();  // It is told here, not by the next call.
+  if (!counted.ok()) return counted;
+  if (cards == 0) return absl::NotFoundError("looking for cards: there is none");
   return new CudaDevice(cards);
 }
 
-const bool is_linked = LinkDevice(MakeDevice);
+#define STARLING_TEXT_(number) #number
+#define STARLING_TEXT(number) STARLING_TEXT_(number)
+const bool is_linked =
+    LinkDevice("CUDA " STARLING_TEXT(__CUDACC_VER_MAJOR__) "." STARLING_TEXT(__CUDACC_VER_MINOR__),
+               MakeDevice);
 
 }  // namespace
 }  // namespace starling::cuda
