@@ -14,6 +14,7 @@ makes :choco, :choco_proto, :choco_cc_proto and :choco_test (from choco_test.cc)
 """
 
 load("//third_party/cuda:cuda_library.bzl", "cuda_library", "with_cuda")
+load("//third_party/torch:torch.bzl", "TORCH_COPTS")
 
 def _starling(label):
     """Returns `label` of this repository, spelt so that it works in any workspace."""
@@ -47,7 +48,8 @@ def plugin_library(
       test_main: replaces GoogleTest's main, for tests that must prepare the process first.
       cuda_srcs: .cu files with its kernels for the device, which --config=cuda adds. They see the
         headers among `srcs`.
-      tags: for the library and the test, e.g. "torch": left out under sanitizers.
+      tags: for the library and the test. "torch": they include LibTorch's headers, are compiled as
+        these want it, and are left out under sanitizers.
       **kwargs: passed on to cc_library.
     """
     protos = []
@@ -84,10 +86,12 @@ def plugin_library(
         )
         cuda = with_cuda([":" + name + "_cuda"])
 
+    copts = TORCH_COPTS if "torch" in tags else []
     native.cc_library(
         name = name,
         srcs = srcs,
         hdrs = hdrs,
+        copts = copts,
         # Nobody refers to a plug-in by symbol; without this the linker would drop it silently.
         alwayslink = True,
         # bazel query 'attr(tags, starling_plugin, //...)' lists all plug-ins.
@@ -100,6 +104,7 @@ def plugin_library(
         name = name + "_test",
         size = "small",
         srcs = [name + "_test.cc"],
+        copts = copts,
         tags = tags,
         deps = [":" + name] + test_deps + [test_main or _starling("//third_party/gtest:gtest_main")],
     )

@@ -24,6 +24,8 @@ namespace starling {
 namespace {
 
 using torch::autograd::variable_list;
+// LibTorch's releases differ in the kind of pointer.
+using NodePointer = decltype(torch::autograd::impl::grad_accumulator(torch::Tensor()));
 
 [[maybe_unused]] const bool version_added = AddModelLibraryVersion("libtorch", TORCH_VERSION);
 
@@ -128,7 +130,7 @@ class TorchModel final : public Model {
     std::string name;
     torch::Tensor tensor;
     // The tensor itself refers to it weakly; the hook would be lost with it.
-    std::shared_ptr<torch::autograd::Node> accumulator;
+    NodePointer accumulator;
     int bucket = 0;
   };
 

@@ -9,6 +9,21 @@ load("//third_party:debian_library.bzl", "find_header", "find_library", "third_p
 _PACKAGE = "libtorch-dev"
 
 _BUILD = """# Generated: LibTorch of {home}.
+load("{bool_flag}", "bool_flag")
+
+package(default_visibility = ["{visibility}"])
+
+# What this LibTorch is, for BUILD files to select on.
+bool_flag(
+    name = "is_cxx20",
+    build_setting_default = {is_cxx20},
+)
+
+bool_flag(
+    name = "has_cuda",
+    build_setting_default = {has_cuda},
+)
+
 cc_library(
     name = "torch",
     # Each declared header costs every compile that sees it 0.2 ms, and there are 8,000; these 2,700
@@ -19,7 +34,13 @@ cc_library(
         "include/torch/csrc/api/include",
     ],
     linkopts = {linkopts},
-    visibility = ["{visibility}"],
+)
+
+# Empty without the CUDA half.
+cc_library(
+    name = "torch_cuda",
+    linkopts = {cuda_linkopts},
+    deps = [":torch"],
 )
 """
 
@@ -42,9 +63,18 @@ def _libtorch_impl(ctx):
         for name in ["ATen", "c10", "caffe2", "torch"]:
             ctx.symlink(find_header(ctx, name, _PACKAGE), "include/" + name)
         find_library(ctx, "libtorch.so", _PACKAGE)
+
+    # It refuses to be included with less.
+    is_cxx20 = ctx.execute(["grep", "-q", "__cplusplus < 202002L", "include/ATen/ATen.h"]).return_code == 0
+    has_cuda = (ctx.path(home + "/lib/libtorch_cuda.so").exists and
+                ctx.path("include/c10/cuda/CUDAGuard.h").exists)
     ctx.file("BUILD.bazel", _BUILD.format(
         home = home or "Debian",
+        bool_flag = "@%s//third_party/cuda:enable.bzl" % Label("//third_party/torch:BUILD").workspace_name,
+        is_cxx20 = is_cxx20,
+        has_cuda = has_cuda,
         linkopts = repr(linkopts),
+        cuda_linkopts = repr(["-ltorch_cuda", "-lc10_cuda"] if has_cuda else []),
         visibility = third_party_only(ctx),
     ))
 
