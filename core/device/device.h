@@ -84,6 +84,9 @@ class Device {
   virtual void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> sums,
                              Queue* queue) = 0;
   virtual bool AllFinite(Buffer x, Queue* queue) = 0;
+  virtual void ScaleOrZero(double a, Buffer x, Buffer bad, Queue* queue) = 0;
+  virtual void RandomMask(uint64_t stream, uint32_t limit, double kept, Buffer mask,
+                          Queue* queue) = 0;  // core/ops/random_mask.h
 };
 
 // The device of this program; null: it links none, or this machine has no card.

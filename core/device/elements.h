@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "core/device/number.h"
+#include "core/random/philox.h"
 
 namespace starling::device {
 
@@ -173,6 +174,53 @@ struct Add {
     Pack<T, n> sum = Load<n>(static_cast<const T*>(y) + i);
     for (int k = 0; k < n; ++k) sum.v[k] = sum.v[k] + added.v[k];
     Store<n>(sum, y + i);
+  }
+};
+
+// bad <- 1 if one of x is not finite; else it stays as it is. Whoever writes writes the same.
+template <typename T>
+struct MarkNotFinite {
+  const T* x;
+  T* bad;
+
+  template <int n>
+  STARLING_HOST_DEVICE void At(int64_t i) const {
+    const Pack<T, n> values = Load<n>(x + i);
+    for (int k = 0; k < n; ++k) {
+      if (!(values.v[k] - values.v[k] == 0)) *bad = 1;
+    }
+  }
+};
+
+// x <- a x, or 0 where bad is not.
+template <typename T>
+struct ScaleUnless {
+  T a;
+  const T* bad;
+  T* x;
+
+  template <int n>
+  STARLING_HOST_DEVICE void At(int64_t i) const {
+    Pack<T, n> values = Load<n>(static_cast<const T*>(x) + i);
+    for (int k = 0; k < n; ++k) values.v[k] = *bad == 0 ? a * values.v[k] : T{0};
+    Store<n>(values, x + i);
+  }
+};
+
+// core/ops/random_mask.h. A piece begins at a multiple of n, so that its words are of one block.
+template <typename T>
+struct RandomMask {
+  uint64_t stream;
+  uint32_t limit;
+  T kept;
+  T* mask;
+
+  template <int n>
+  STARLING_HOST_DEVICE void At(int64_t i) const {
+    const auto words = WordsOfBlock(stream, static_cast<uint64_t>(i) / 4);
+    Pack<T, n> values;
+    for (int k = 0; k < n; ++k) values.v[k] = words[i % 4 + k] < limit ? T{0} : kept;
+    Store<n>(values, mask + i);
   }
 };
 

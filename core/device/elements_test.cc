@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "core/buffer.h"
 #include "core/ops/ops.h"
+#include "core/ops/random_mask.h"
 #include "core/random/random.h"
 #include "gtest/gtest.h"
 
@@ -77,6 +78,33 @@ TYPED_TEST(ElementsTest, ScaleMulAndAdd) {
   ops::Scale(0.7, this->host_.buffer());
   ops::Mul(this->x_.buffer(), this->host_.buffer());
   ops::Add(this->x_.buffer(), this->host_.buffer());
+  ExpectEqual(this->own_, this->host_);
+}
+
+// As ScaleOrZero comes to on a device.
+TYPED_TEST(ElementsTest, ScaleOrZero) {
+  using T = TypeParam;
+  const Values bad(1, this->kType, 3), host_bad(1, this->kType, 3);
+  for (const double last : {2.0, static_cast<double>(std::numeric_limits<T>::infinity())}) {
+    this->own_.template data<T>()[kOddCount - 1] = static_cast<T>(last);
+    this->host_.template data<T>()[kOddCount - 1] = static_cast<T>(last);
+    *bad.template data<T>() = 0;
+    Run<device::MarkNotFinite<T>, T>({this->own_.template data<T>(), bad.template data<T>()},
+                                     kOddCount);
+    Run<device::ScaleUnless<T>, T>(
+        {static_cast<T>(0.7), bad.template data<T>(), this->own_.template data<T>()}, kOddCount);
+    ops::ScaleOrZero(0.7, this->host_.buffer(), host_bad.buffer());
+    ExpectEqual(this->own_, this->host_);
+    ExpectEqual(bad, host_bad);
+  }
+}
+
+TYPED_TEST(ElementsTest, RandomMask) {
+  using T = TypeParam;
+  constexpr uint32_t kLimit = 1u << 31;
+  Run<device::RandomMask<T>, T>(
+      {uint64_t{99} << 32, kLimit, static_cast<T>(1.1), this->own_.template data<T>()}, kOddCount);
+  ops::RandomMask(uint64_t{99} << 32, kLimit, 1.1, this->host_.buffer());
   ExpectEqual(this->own_, this->host_);
 }
 

@@ -7,13 +7,7 @@
 #include <cstring>
 
 #include "core/buffer.h"
-
-// On functions that run on both.
-#ifdef __CUDACC__
-#define STARLING_HOST_DEVICE __host__ __device__ __forceinline__
-#else
-#define STARLING_HOST_DEVICE inline
-#endif
+#include "core/host_device.h"
 
 namespace starling::device {
 

@@ -360,5 +360,17 @@ bool AllFinite(Buffer x) {
   return HWY_DYNAMIC_DISPATCH(AllFiniteOf)(x);
 }
 
+void ScaleOrZero(double a, Buffer x, Buffer bad) {
+  CHECK(bad.count == 1 && bad.type == x.type && bad.place == x.place)
+      << Described(bad) << " beside " << Described(x);
+  if (!HasNumbers(x)) return;
+  if (Device* device = DeviceOf(x)) return device->ScaleOrZero(a, x, bad, CurrentQueue());
+  const bool finite = AllFinite(x);
+  double value = finite ? 0 : 1;
+  Convert({&value, 1, DType::kF64, Place::kHost}, bad);
+  if (finite) return Scale(a, x);
+  Zero(x);
+}
+
 }  // namespace starling::ops
 #endif  // HWY_ONCE

@@ -68,6 +68,10 @@ void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> 
 // Whether every element is finite.
 bool AllFinite(Buffer x);
 
+// x <- a x where every element is finite; otherwise x <- 0. `bad` is one element, of x's type and
+// where x is: 1 in the second case, else 0. Unlike AllFinite it does not make the host wait.
+void ScaleOrZero(double a, Buffer x, Buffer bad);
+
 }  // namespace starling::ops
 
 #endif  // CORE_OPS_OPS_H_

@@ -173,6 +173,23 @@ TYPED_TEST(OpsTest, AllFiniteFindsEveryPlace) {
   }
 }
 
+TYPED_TEST(OpsTest, ScaleOrZeroLetsNothingInfiniteThrough) {
+  using T = TypeParam;
+  std::vector<T> bad = {7};
+  const Buffer bad_buffer = AsBuffer(absl::MakeSpan(bad));
+  std::vector<T> x(33, 3);
+  ScaleOrZero(0.125, AsBuffer(absl::MakeSpan(x)), bad_buffer);
+  EXPECT_EQ(x, std::vector<T>(33, T{0.375}));
+  EXPECT_EQ(bad[0], 0);
+  for (T planted : {std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN()}) {
+    x.assign(33, 3);
+    x[17] = planted;
+    ScaleOrZero(0.125, AsBuffer(absl::MakeSpan(x)), bad_buffer);
+    EXPECT_EQ(x, std::vector<T>(33, 0));
+    EXPECT_EQ(bad[0], 1);
+  }
+}
+
 TEST(OpsPlaceTest, VirtualBuffersAreLeftAlone) {
   const Buffer x{nullptr, 1000, DType::kF32, Place::kVirtual};
   const Source sources[] = {{1.0, x}};
@@ -189,6 +206,7 @@ TEST(OpsPlaceTest, VirtualBuffersAreLeftAlone) {
   SumsOfSquares(x, {{0, 10}, {10, 990}}, absl::MakeSpan(sums));
   EXPECT_EQ(sums[0] + sums[1], 0);
   EXPECT_TRUE(AllFinite(x));
+  ScaleOrZero(2, x, x.Slice(0, 1));
 }
 
 TEST(OpsTypeTest, CopyAndZeroTakeAnyType) {

@@ -6,22 +6,6 @@
 
 namespace starling {
 
-std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
-  constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
-  constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = kMultiplier0 * counter[0];
-    const uint64_t product1 = kMultiplier1 * counter[2];
-    counter = {static_cast<uint32_t>(product1 >> 32) ^ counter[1] ^ key[0],
-               static_cast<uint32_t>(product1),
-               static_cast<uint32_t>(product0 >> 32) ^ counter[3] ^ key[1],
-               static_cast<uint32_t>(product0)};
-    key[0] += kWeyl0;
-    key[1] += kWeyl1;
-  }
-  return counter;
-}
-
 uint64_t StreamKey(uint64_t seed, Purpose purpose, int worker, int64_t step) {
   const auto words = Philox4x32(
       {static_cast<uint32_t>(purpose), static_cast<uint32_t>(worker), static_cast<uint32_t>(step),
@@ -32,9 +16,7 @@ uint64_t StreamKey(uint64_t seed, Purpose purpose, int worker, int64_t step) {
 
 uint32_t Random::Next32() {
   if (used_ == 4) {
-    words_ = Philox4x32({static_cast<uint32_t>(block_), static_cast<uint32_t>(block_ >> 32), 0, 0},
-                        {static_cast<uint32_t>(stream_), static_cast<uint32_t>(stream_ >> 32)});
-    ++block_;
+    words_ = WordsOfBlock(stream_, block_++);
     used_ = 0;
   }
   return words_[used_++];

@@ -4,8 +4,7 @@
 // backend and thread, in whatever order streams are used. Its name is hashed to 64 bits, which is
 // what interfaces pass around ("uint64_t stream"); a Random turns it into numbers.
 //
-// Generator: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011), tested against the published vectors.
+// Generator: Philox4x32-10 (philox.h), tested against the published vectors.
 #ifndef CORE_RANDOM_RANDOM_H_
 #define CORE_RANDOM_RANDOM_H_
 
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "core/random/philox.h"
 
 namespace starling {
 
@@ -32,9 +32,6 @@ enum class Purpose : uint32_t {
   kCompute = 10,  // how long a simulated worker computes
   kSweep = 11,    // which values a random search tries
 };
-
-// Returns four 32-bit words: Philox4x32-10 of `counter` under `key`.
-std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
 // Returns the 64-bit name of a stream. Use worker 0 and step 0 for what is shared by all.
 uint64_t StreamKey(uint64_t seed, Purpose purpose, int worker, int64_t step);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/random/random.h"
+#include "core/random/philox.h"
 
 // Highway compiles this file once per vector unit.
 #undef HWY_TARGET_INCLUDE
@@ -24,7 +24,7 @@ int64_t FillBlocks(uint64_t stream, uint64_t first_block, int64_t blocks, uint32
   static_cast<void>(words);
   return 0;
 #else
-  // Lane i computes block first_block + i: Philox4x32 as in random.cc.
+  // Lane i computes block first_block + i: as WordsOfBlock.
   const hn::ScalableTag<uint32_t> d;
   const hn::RepartitionToWide<decltype(d)> wide;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -82,9 +82,7 @@ void FillRandomWords(uint64_t stream, uint64_t first_block, absl::Span<uint32_t>
   int64_t done = HWY_DYNAMIC_DISPATCH(FillBlocks)(stream, first_block, blocks, words.data());
   for (; 4 * done < static_cast<int64_t>(words.size()); ++done) {
     const uint64_t block = first_block + static_cast<uint64_t>(done);
-    const std::array<uint32_t, 4> four =
-        Philox4x32({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0},
-                   {static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)});
+    const std::array<uint32_t, 4> four = WordsOfBlock(stream, block);
     const auto rest = words.subspan(4 * done);
     std::copy_n(four.begin(), std::min<size_t>(4, rest.size()), rest.begin());
   }

@@ -8,6 +8,7 @@
 #include "core/buffer.h"
 #include "core/device/device.h"
 #include "core/layout.h"
+#include "core/ops/random_mask.h"
 #include "gtest/gtest.h"
 #include "tests/gpu/device_testing.h"
 
@@ -126,6 +127,34 @@ TEST_F(DeviceOpsTest, SumsOfSquaresOfManyRangesAtOnce) {
     for (size_t r = 0; r < ranges.size(); ++r) {
       EXPECT_NEAR(device[r], host[r], 1e-13 * (host[r] + 1)) << what << ", range " << r;
     }
+  });
+}
+
+TEST_F(DeviceOpsTest, ScaleOrZeroLetsNothingInfiniteThrough) {
+  ForEach([](DType type, int64_t count, const std::string& what) {
+    const Twins x = RandomTwins(count, type, 1), bad(1, type);
+    const auto scale_both = [&] {
+      ops::ScaleOrZero(0.125, x.host.buffer(), bad.host.buffer());
+      ops::ScaleOrZero(0.125, x.device.buffer(), bad.device.buffer());
+      ExpectSameBits(x, what);
+      ExpectSameBits(bad, what);
+    };
+    scale_both();
+    if (count == 0) return;
+    ops::Scale(1e308, x.host.buffer().Slice(count / 2, 1));
+    ops::Scale(1e308, x.host.buffer().Slice(count / 2, 1));
+    x.Upload();
+    scale_both();
+  });
+}
+
+TEST_F(DeviceOpsTest, RandomMasks) {
+  ForEach([](DType type, int64_t count, const std::string& what) {
+    const Twins mask(count, type);
+    for (const Buffer& side : {mask.host.buffer(), mask.device.buffer()}) {
+      ops::RandomMask(uint64_t{99} << 32, 1u << 30, 4.0 / 3, side);
+    }
+    ExpectSameBits(mask, what);
   });
 }
 

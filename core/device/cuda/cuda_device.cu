@@ -401,6 +401,27 @@ class CudaDevice final : public Device {
            }) == 0;
   }
 
+  void ScaleOrZero(double a, Buffer x, Buffer bad, Queue* queue) override {
+    Zero(bad.data, bad.bytes(), queue);
+    WithType(x, [&](auto zero) {
+      using T = decltype(zero);
+      const bool aligned = IsAligned(x, kPiece<T>);
+      Launch<kPiece<T>>(device::MarkNotFinite<T>{Data<T>(x), Data<T>(bad)}, x.count, aligned,
+                        queue);
+      Launch<kPiece<T>>(device::ScaleUnless<T>{static_cast<T>(a), Data<T>(bad), Data<T>(x)},
+                        x.count, aligned, queue);
+    });
+  }
+
+  void RandomMask(uint64_t stream, uint32_t limit, double kept, Buffer mask,
+                  Queue* queue) override {
+    WithType(mask, [&](auto zero) {
+      using T = decltype(zero);
+      Launch<kPiece<T>>(device::RandomMask<T>{stream, limit, static_cast<T>(kept), Data<T>(mask)},
+                        mask.count, IsAligned(mask, kPiece<T>), queue);
+    });
+  }
+
  private:
   template <typename T>
   static T* Data(const Buffer& buffer) {
