@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,7 +54,11 @@ class Model {
     DType dtype = DType::kF32;       // of parameters and gradients: F32 or F64
     int64_t bucket_bytes = 25 << 20;
     Place place = Place::kHost;  // of what is bound; kDevice: the calling thread's card and queue
-    int worker = 0;              // for models whose loss differs per worker (quadratic)
+    // kBF16 or kF16: what gains most by it computes in this type (mixed precision); parameters,
+    // gradients and losses are of `dtype` all the same.
+    std::optional<DType> autocast;
+    bool deterministic = true;  // on a device: the same bits each time, even where that is slower
+    int worker = 0;             // for models whose loss differs per worker (quadratic)
     int workers = 1;
     uint64_t seed = 0;
     Clock* clock = &WallClock();  // the worker's; not owned. For models that wait (paced)
@@ -100,19 +105,30 @@ class Model {
     forward_done_ = std::move(forward_done);
   }
 
+  // From now on every ForwardBackward computes the gradient of `scale` times the loss, for what
+  // autocast computes in kF16 (optim/loss_scale.h); StepResult tells the loss itself.
+  void set_loss_scale(double scale) { loss_scale_ = scale; }
+
  protected:
   void ForwardDone() const {
     if (forward_done_) forward_done_();
   }
+  double loss_scale() const { return loss_scale_; }
 
  private:
   std::function<void()> forward_done_;
+  double loss_scale_ = 1;
 };
 
-// For implementations of Bind and Initialize: OK if `arena` can hold the elements of `layout` in
-// host memory as `type`; otherwise says what `model` needs for `what` ("x") and what it was given.
+// For implementations of Bind and Initialize: OK if `arena` can hold the elements of `layout` as
+// `type` in memory of `place`; otherwise says what `model` needs for `what` ("x") and what it was
+// given.
 absl::Status CheckArena(absl::string_view model, absl::string_view what, const Layout& layout,
-                        DType type, const Buffer& arena);
+                        DType type, const Buffer& arena, Place place = Place::kHost);
+
+// For models that compute on the host and in `context.dtype` alone: INVALID_ARGUMENT if `context`
+// wants of `model` something else.
+absl::Status CheckComputesPlainly(absl::string_view model, const Model::Context& context);
 
 }  // namespace starling
 

@@ -10,7 +10,8 @@
 // are written and not added, and are final when their bucket is reported; binding leaves other
 // arenas alone; evaluation changes nothing; bits depend on neither thread nor address. They are
 // for models that treat every example alike in training and evaluation, with one worker (no
-// dropout); two of them leave out models with batch norm.
+// dropout); two of them leave out models with batch norm. Models that have mixed precision come
+// near what they compute without.
 #ifndef MODELS_MODEL_CONFORMANCE_H_
 #define MODELS_MODEL_CONFORMANCE_H_
 

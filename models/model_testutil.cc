@@ -75,6 +75,13 @@ absl::StatusOr<std::unique_ptr<Model>> CreateModel(absl::string_view plugin,
   return Registry<Model>::Global().Create(ref, context);
 }
 
+Buffer TensorIn(const Buffer& arena, const Layout& layout, absl::string_view name) {
+  for (const TensorInfo& tensor : layout.tensors) {
+    if (tensor.name == name) return arena.Slice(tensor.offset, tensor.count);
+  }
+  LOG(FATAL) << "no tensor " << name;
+}
+
 std::string Bits(const Buffer& values) {
   return std::string(static_cast<const char*>(values.data), values.bytes());
 }

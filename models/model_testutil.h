@@ -35,6 +35,9 @@ absl::StatusOr<std::unique_ptr<Model>> CreateModel(absl::string_view plugin,
                                                    absl::string_view config,
                                                    const Model::Context& context);
 
+// The elements of `arena` that the tensor called `name` has in `layout`, which has it.
+Buffer TensorIn(const Buffer& arena, const Layout& layout, absl::string_view name);
+
 // The bits of all elements.
 std::string Bits(const Buffer& values);
 

@@ -54,6 +54,7 @@ class Paced final : public Model {
  public:
   static absl::StatusOr<std::unique_ptr<Model>> Create(const PacedConfig& config,
                                                        const Model::Context& context) {
+    RETURN_IF_ERROR(CheckComputesPlainly("paced", context));
     if (config.tensors() > config.parameters()) {
       return absl::InvalidArgumentError(
           absl::StrCat("model \"paced\": tensors is ", config.tensors(), " and parameters is ",

@@ -38,6 +38,7 @@ class Quadratic final : public Model {
  public:
   static absl::StatusOr<std::unique_ptr<Model>> Create(const QuadraticConfig& config,
                                                        const Model::Context& context) {
+    RETURN_IF_ERROR(CheckComputesPlainly("quadratic", context));
     if (config.tensors() > config.dimension()) {
       return absl::InvalidArgumentError(
           absl::StrCat("model \"quadratic\": tensors is ", config.tensors(), " and dimension is ",

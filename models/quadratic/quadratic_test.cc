@@ -155,5 +155,17 @@ TEST(QuadraticTest, MoreTensorsThanElementsAreRefused) {
             "parameter");
 }
 
+TEST(QuadraticTest, ComputesOnTheHostInOneTypeOnly) {
+  const DataSpec data;
+  Model::Context context;
+  context.data = &data;
+  context.autocast = DType::kBF16;
+  EXPECT_EQ(CreateModel("quadratic", "", context).status().message(),
+            "model \"quadratic\" has no mixed precision; train.autocast must be NONE");
+  context.place = Place::kDevice;
+  EXPECT_EQ(CreateModel("quadratic", "", context).status().message(),
+            "model \"quadratic\" computes on the host, not on a GPU");
+}
+
 }  // namespace
 }  // namespace starling

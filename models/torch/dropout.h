@@ -12,9 +12,10 @@ namespace starling {
 // x itself in evaluation (not `training`) and for p = 0. Differentiable: the gradient of x is
 // masked alike.
 //
-// `x`: float32 or float64, any shape; 0 <= p < 1. `stream` is the pass's (TorchNet::forward);
-// `place` numbers the calls of one pass, so that each has a mask of its own. Element i of x in
-// row-major order takes word i of the stream that both name, whatever the type and strides of x.
+// `x`: floating-point, any shape, on the host or the device; 0 <= p < 1. `stream` is the pass's
+// (TorchNet::forward); `place` numbers the calls of one pass, so that each has a mask of its own.
+// Element i of x in row-major order takes word i of the stream that both name, whatever the type
+// and strides of x.
 torch::Tensor Dropout(const torch::Tensor& x, double p, uint64_t stream, int place, bool training);
 
 }  // namespace starling

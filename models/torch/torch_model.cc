@@ -1,7 +1,6 @@
 #include "models/torch/torch_model.h"
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
 #include <optional>
 #include <string>
@@ -11,9 +10,14 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "c10/util/Exception.h"
+#include "core/device/device.h"
+#include "core/ops/ops.h"
 #include "core/status.h"
 #include "glog/logging.h"
+#include "models/torch/autocast.h"
 #include "models/torch/starting_values.h"
+#include "models/torch/tensors.h"
+#include "models/torch/torch_device.h"
 #include "models/versions.h"
 #include "torch/csrc/autograd/function.h"
 #include "torch/csrc/autograd/function_hook.h"
@@ -29,58 +33,6 @@ using NodePointer = decltype(torch::autograd::impl::grad_accumulator(torch::Tens
 
 [[maybe_unused]] const bool version_added = AddModelLibraryVersion("libtorch", TORCH_VERSION);
 
-torch::ScalarType ScalarTypeOf(DType type) {
-  switch (type) {
-    case DType::kF32:
-      return torch::kFloat32;
-    case DType::kF64:
-      return torch::kFloat64;
-    case DType::kF16:
-      return torch::kFloat16;
-    case DType::kBF16:
-      return torch::kBFloat16;
-    case DType::kI32:
-      return torch::kInt32;
-    case DType::kI64:
-      return torch::kInt64;
-    case DType::kByte:
-      return torch::kUInt8;
-  }
-  return torch::kFloat32;
-}
-
-// Of elements as they are kept: a bool is a byte.
-std::optional<DType> DTypeFor(torch::ScalarType type) {
-  if (type == torch::kBool) return DType::kByte;
-  for (DType candidate : {DType::kF32, DType::kF64, DType::kF16, DType::kBF16, DType::kI32,
-                          DType::kI64, DType::kByte}) {
-    if (ScalarTypeOf(candidate) == type) return candidate;
-  }
-  return std::nullopt;
-}
-
-// Buffers are state, which is saved and compared element by element.
-absl::Status CheckBuffers(absl::string_view title, const torch::nn::Module& module) {
-  for (const auto& item : module.named_buffers()) {
-    const torch::Tensor& tensor = item.value();
-    if (!DTypeFor(tensor.scalar_type()).has_value()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          title, ": buffer \"", item.key(), "\" is of type ", torch::toString(tensor.scalar_type()),
-          "; buffers may be floating-point, int, long, byte or bool"));
-    }
-    if (!tensor.is_contiguous()) {
-      return absl::InvalidArgumentError(absl::StrCat(title, ": buffer \"", item.key(),
-                                                     "\" is not contiguous; register its "
-                                                     "contiguous()"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-torch::Tensor View(Buffer values, const std::vector<int64_t>& shape) {
-  return torch::from_blob(values.data, shape, ScalarTypeOf(values.type));
-}
-
 // The setting belongs to the calling thread (OpenMP), so each thread makes it for itself.
 void ComputeOnThisThreadOnly() {
   thread_local const bool done = [] {
@@ -92,11 +44,14 @@ void ComputeOnThisThreadOnly() {
 
 class TorchModel final : public Model {
  public:
-  TorchModel(absl::string_view name, TorchNet net, DType dtype)
+  // `device`: null on the host.
+  TorchModel(absl::string_view name, TorchNet net, const Context& context, TorchDevice* device)
       : name_(name),
         title_(absl::StrCat("model \"", name, "\"")),
         net_(std::move(net)),
-        dtype_(dtype) {}
+        dtype_(context.dtype),
+        autocast_(context.autocast),
+        device_(device) {}
 
   // Finds the order of the tensors. Once, before anything else.
   absl::Status MakeLayoutFromDryPass(const DataSpec& data, int64_t bucket_bytes);
@@ -144,24 +99,46 @@ class TorchModel final : public Model {
     return torch::isFloatingType(type) ? ScalarTypeOf(dtype_) : torch::kInt64;
   }
 
-  absl::Status Check(absl::string_view what, const Buffer& arena) const {
-    return CheckArena(name_, what, layout_, dtype_, arena);
+  Place place() const { return device_ == nullptr ? Place::kHost : Place::kDevice; }
+  // Where the net's tensors are.
+  torch::Device device() const {
+    return device_ == nullptr ? torch::Device(torch::kCPU) : device_->device();
+  }
+  std::unique_ptr<TorchDevice::Scope> Enter() const {
+    return device_ == nullptr ? nullptr : device_->Enter();
   }
 
-  void SetTraining(bool training) {
+  absl::Status Check(absl::string_view what, const Buffer& arena) const {
+    return CheckArena(name_, what, layout_, dtype_, arena, place());
+  }
+  void FillWithStartingValues(uint64_t stream, Buffer x) const;  // on the host
+
+  // In training or evaluation; `compute` is the net's forward or translate.
+  template <typename Compute>
+  auto Forward(bool training, const Compute& compute) {
     if (net_.module->is_training() != training) net_.module->train(training);
+    const AutocastScope autocast(autocast_, device().type());
+    return compute();
+  }
+
+  // The mean of the losses in training.
+  torch::Tensor Loss(const std::vector<torch::Tensor>& fields, uint64_t stream) {
+    return Forward(/*training=*/true,
+                   [&] { return InFullPrecision(net_.forward(fields, stream).losses).mean(); });
   }
 
   const std::string name_;   // mlp
   const std::string title_;  // model "mlp"
   const TorchNet net_;
   const DType dtype_;
+  const std::optional<DType> autocast_;
+  TorchDevice* const device_;
   size_t fields_ = 0;
   Layout layout_;
   std::vector<Parameter> parameters_;  // as the module lists them
   std::vector<int> order_;             // layout_.tensors[i] is parameters_[order_[i]]
   std::vector<StartingDistribution> starting_;
-  std::vector<torch::Tensor> built_;  // starting values, if net_.start is kAsBuilt
+  std::vector<torch::Tensor> built_;  // starting values on the host, if net_.start is kAsBuilt
   Buffer x_, g_;
 
   // The backward pass under way. While order_ is being found there are no buckets to report.
@@ -185,6 +162,7 @@ void TorchModel::OnGradient(int parameter) {
 
 absl::Status TorchModel::MakeLayoutFromDryPass(const DataSpec& data, int64_t bucket_bytes) {
   ComputeOnThisThreadOnly();
+  const auto scope = Enter();
   RETURN_IF_ERROR(CatchExceptions(absl::StrCat(title_, ": pass over a batch of zeros"), [&] {
     AttachHooks();
     DryPass(data);
@@ -216,7 +194,7 @@ absl::Status TorchModel::MakeLayoutFromDryPass(const DataSpec& data, int64_t buc
   }
   if (net_.start == TorchNet::Start::kAsBuilt) {
     // Aliases: binding gives the parameters other memory.
-    for (int index : order_) built_.push_back(parameters_[index].tensor.detach());
+    for (int index : order_) built_.push_back(parameters_[index].tensor.detach().cpu());
     return absl::OkStatus();
   }
   auto starting = StartingDistributions(layout_, net_.starting);
@@ -228,7 +206,8 @@ absl::Status TorchModel::MakeLayoutFromDryPass(const DataSpec& data, int64_t buc
 void TorchModel::AttachHooks() {
   // Module::to would convert integer buffers (counters) too.
   const auto convert = [this](const torch::Tensor& tensor) {
-    if (tensor.is_floating_point()) tensor.set_data(tensor.to(ScalarTypeOf(dtype_)));
+    const bool real = tensor.is_floating_point();
+    tensor.set_data(tensor.to(device(), real ? ScalarTypeOf(dtype_) : tensor.scalar_type()));
   };
   for (const torch::Tensor& tensor : net_.module->parameters()) convert(tensor);
   for (const torch::Tensor& tensor : net_.module->buffers()) convert(tensor);
@@ -255,37 +234,49 @@ void TorchModel::DryPass(const DataSpec& data) {
     }
     // Token 0 may be padding, which is no target.
     const bool tokens = data.vocabulary > 1 && field.type == DType::kI64;
-    fields.push_back(torch::full(shape, tokens ? 1 : 0, FieldType(ScalarTypeOf(field.type))));
+    fields.push_back(
+        torch::full(shape, tokens ? 1 : 0,
+                    torch::TensorOptions(FieldType(ScalarTypeOf(field.type))).device(device())));
   }
   fields_ = fields.size();
 
   const std::vector<torch::Tensor> buffers = net_.module->buffers();
   std::vector<torch::Tensor> saved;
   for (const torch::Tensor& buffer : buffers) saved.push_back(buffer.clone());
-  SetTraining(true);
-  net_.forward(fields, /*stream=*/0).losses.mean().backward();
+  Loss(fields, /*stream=*/0).backward();
   torch::NoGradGuard no_grad;
   for (size_t i = 0; i < buffers.size(); ++i) buffers[i].copy_(saved[i]);
   for (Parameter& parameter : parameters_) parameter.tensor.mutable_grad() = torch::Tensor();
 }
 
-absl::Status TorchModel::Initialize(uint64_t stream, Buffer x) {
-  RETURN_IF_ERROR(Check("x", x));
+void TorchModel::FillWithStartingValues(uint64_t stream, Buffer x) const {
   if (net_.start == TorchNet::Start::kDrawn) {
     DrawStartingValues(layout_, starting_, stream, x);
-    return absl::OkStatus();
+    return;
   }
-  std::memset(x.data, 0, static_cast<size_t>(x.bytes()));
+  ops::Zero(x);
   for (size_t i = 0; i < built_.size(); ++i) {
     const TensorInfo& info = layout_.tensors[i];
     View(x.Slice(info.offset, info.count), info.shape).copy_(built_[i]);
   }
-  return absl::OkStatus();
+}
+
+absl::Status TorchModel::Initialize(uint64_t stream, Buffer x) {
+  RETURN_IF_ERROR(Check("x", x));
+  if (device_ == nullptr) {
+    FillWithStartingValues(stream, x);
+    return absl::OkStatus();
+  }
+  const Arena values(x.count, x.type);
+  FillWithStartingValues(stream, values.buffer());
+  ops::Copy(values.buffer(), x);
+  return LinkedDevice()->Wait(CurrentQueue());  // then `values` may go
 }
 
 absl::Status TorchModel::Bind(Buffer x, Buffer g) {
   RETURN_IF_ERROR(Check("x", x));
   if (g.count != 0) RETURN_IF_ERROR(Check("g", g));
+  const auto scope = Enter();
   for (size_t i = 0; i < order_.size(); ++i) {
     const TensorInfo& info = layout_.tensors[i];
     const torch::Tensor& tensor = parameters_[order_[i]].tensor;
@@ -307,8 +298,11 @@ absl::StatusOr<std::vector<torch::Tensor>> TorchModel::Fields(const Batch& batch
   }
   std::vector<torch::Tensor> fields;
   for (const BatchField& field : batch.fields) {
-    const torch::Tensor values = View(field.buffer(), field.shape);
-    fields.push_back(values.to(FieldType(values.scalar_type())));
+    const Buffer buffer = field.buffer();
+    CHECK(buffer.place == Place::kHost || device_ != nullptr)
+        << title_ << " computes on the host, and the batch lies elsewhere";
+    const torch::Tensor values = View(buffer, field.shape);
+    fields.push_back(values.to(device(), FieldType(values.scalar_type()), /*non_blocking=*/true));
   }
   return fields;
 }
@@ -320,9 +314,10 @@ absl::StatusOr<StepResult> TorchModel::ForwardBackward(const Batch& batch, uint6
         absl::StrCat(title_, ": no gradients are bound; Bind(x, g) comes before ForwardBackward"));
   }
   ComputeOnThisThreadOnly();
-  ASSIGN_OR_RETURN(const auto fields, Fields(batch));
   // Autograd adds to what it finds. (Left undefined, it would put a tensor of its own there.)
-  std::memset(g_.data, 0, static_cast<size_t>(g_.bytes()));
+  ops::Zero(g_);
+  const auto scope = Enter();
+  ASSIGN_OR_RETURN(const auto fields, Fields(batch));
   missing_.assign(layout_.buckets.size(), 0);
   for (const Parameter& parameter : parameters_) ++missing_[parameter.bucket];
   completed_.clear();
@@ -331,10 +326,10 @@ absl::StatusOr<StepResult> TorchModel::ForwardBackward(const Batch& batch, uint6
   ready_ = &ready;
   StepResult result;
   const absl::Status status = CatchExceptions(absl::StrCat(title_, ": training pass"), [&] {
-    SetTraining(true);
-    const torch::Tensor loss = net_.forward(fields, stream).losses.mean();
+    const torch::Tensor loss = Loss(fields, stream);
     ForwardDone();
-    loss.backward();
+    loss.backward(torch::full_like(loss, loss_scale()));
+    // On a device, the only thing in a pass that waits for it.
     result.loss = loss.item<double>();
     result.examples = batch.size;
   });
@@ -363,22 +358,23 @@ absl::StatusOr<std::vector<torch::Tensor>> TorchModel::FieldsToEvaluate(const Ba
 
 absl::StatusOr<std::vector<std::vector<int64_t>>> TorchModel::Translate(const Batch& batch) {
   if (!net_.translate) return Model::Translate(batch);
+  const auto scope = Enter();
   ASSIGN_OR_RETURN(const auto fields, FieldsToEvaluate(batch));
   std::vector<std::vector<int64_t>> translations;
   RETURN_IF_ERROR(CatchExceptions(absl::StrCat(title_, ": translation"), [&] {
     torch::NoGradGuard no_grad;
-    SetTraining(false);
-    translations = net_.translate(fields);
+    translations = Forward(/*training=*/false, [&] { return net_.translate(fields); });
   }));
   return translations;
 }
 
 absl::Status TorchModel::Evaluate(const Batch& batch, MetricSums* sums) {
+  const auto scope = Enter();
   ASSIGN_OR_RETURN(const auto fields, FieldsToEvaluate(batch));
   return CatchExceptions(absl::StrCat(title_, ": evaluation"), [&] {
     torch::NoGradGuard no_grad;
-    SetTraining(false);
-    const TorchOutput output = net_.forward(fields, /*stream=*/0);
+    const TorchOutput output =
+        Forward(/*training=*/false, [&] { return net_.forward(fields, /*stream=*/0); });
     MetricSums batch_sums;
     batch_sums.loss = output.losses.sum(torch::kFloat64).item<double>();
     if (output.correct.defined()) batch_sums.correct = output.correct.sum().item<double>();
@@ -388,11 +384,12 @@ absl::Status TorchModel::Evaluate(const Batch& batch, MetricSums* sums) {
 }
 
 absl::Status TorchModel::VisitState(StateVisitor* visitor) {
+  const auto scope = Enter();
   for (const auto& item : net_.module->named_buffers()) {
     const torch::Tensor& tensor = item.value();
     RETURN_IF_ERROR(visitor->VisitTensor(
         item.key(), tensor.sizes().vec(),
-        Buffer{tensor.data_ptr(), tensor.numel(), *DTypeFor(tensor.scalar_type())}));
+        Buffer{tensor.data_ptr(), tensor.numel(), *DTypeFor(tensor.scalar_type()), place()}));
   }
   return absl::OkStatus();
 }
@@ -414,19 +411,6 @@ absl::Status CatchExceptions(absl::string_view context, const std::function<void
       absl::StrCat(context, ": ", message.substr(0, message.find('\n'))));
 }
 
-TorchOutput CrossEntropy(const torch::Tensor& logits, const torch::Tensor& labels,
-                         double smoothing) {
-  const torch::Tensor log_softmax = torch::log_softmax(logits, 1);
-  TorchOutput output;
-  output.losses = torch::nll_loss(log_softmax, labels, /*weight=*/{}, at::Reduction::None);
-  if (!torch::GradMode::is_enabled()) {
-    output.correct = logits.argmax(1).eq(labels);
-  } else if (smoothing > 0) {
-    output.losses = output.losses * (1 - smoothing) - log_softmax.mean(1) * smoothing;
-  }
-  return output;
-}
-
 absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
                                                       const Model::Context& context,
                                                       const std::function<TorchNet()>& build) {
@@ -435,10 +419,16 @@ absl::StatusOr<std::unique_ptr<Model>> MakeTorchModel(absl::string_view name,
     return absl::InvalidArgumentError(absl::StrCat("model \"", name, "\" computes in F32 or F64, ",
                                                    "not in ", DTypeName(context.dtype)));
   }
+  RETURN_IF_ERROR(CheckAutocast(name, context));
+  TorchDevice* device = nullptr;
+  if (context.place == Place::kDevice) {
+    ASSIGN_OR_RETURN(device, TorchDeviceFor(name));
+    device->SetDeterministic(context.deterministic);
+  }
   TorchNet net;
   RETURN_IF_ERROR(CatchExceptions(absl::StrCat("model \"", name, "\""), [&] { net = build(); }));
   RETURN_IF_ERROR(CheckBuffers(absl::StrCat("model \"", name, "\""), *net.module));
-  auto model = std::make_unique<TorchModel>(name, std::move(net), context.dtype);
+  auto model = std::make_unique<TorchModel>(name, std::move(net), context, device);
   RETURN_IF_ERROR(model->MakeLayoutFromDryPass(*context.data, context.bucket_bytes));
   return model;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -199,12 +200,44 @@ TEST_F(TorchModelTest, TensorWithoutRuleForItsStartIsNamed) {
             "tensors \"weight\" and \"bias\"");
 }
 
+// Hooks may wait for other workers: autograd's own threads, of which there are few, must not.
+TEST_F(TorchModelTest, BucketsAreReportedOnTheCallingThread) {
+  const auto model = Make([] { return Classifier(std::make_shared<Net>()); }).value();
+  const Arenas arenas(model->layout(), DType::kF32);
+  CHECK_OK(model->Initialize(1, arenas.x()));
+  CHECK_OK(model->Bind(arenas.x(), arenas.g()));
+  std::thread::id reported;
+  CHECK_OK(model->ForwardBackward(batch_, 1, [&](int) {
+    reported = std::this_thread::get_id();
+    return absl::OkStatus();
+  }));
+  EXPECT_EQ(reported, std::this_thread::get_id());
+}
+
+TEST_F(TorchModelTest, SaysWhatADeviceLacks) {
+  context_.place = Place::kDevice;
+  const auto model = Make([] { return Classifier(std::make_shared<Net>()); });
+  if (model.ok()) GTEST_SKIP() << "this program and this machine have it";
+  EXPECT_EQ(model.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(model.status().message()),
+              testing::StartsWith("model \"test\" cannot compute on a GPU: this "));
+}
+
+TEST_F(TorchModelTest, MixedPrecisionIsOfF32) {
+  context_.autocast = DType::kBF16;
+  context_.dtype = DType::kF64;
+  EXPECT_EQ(ErrorOf([] { return Classifier(std::make_shared<Net>()); }),
+            absl::InvalidArgumentError("model \"test\": mixed precision is of F32 and BF16, but "
+                                       "train.dtype is F64"));
+}
+
 TEST_F(TorchModelTest, ExceptionsBecomeOneLine) {
   data_ = LabelledSpec({5}, 3);  // the net takes 4
   const auto dry = ErrorOf([] { return Classifier(std::make_shared<Net>()); });
   EXPECT_EQ(dry.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(dry.message()),
-              testing::StartsWith("model \"test\": pass over a batch of zeros: mat1 and mat2"));
+              testing::AllOf(testing::StartsWith("model \"test\": pass over a batch of zeros: "),
+                             HasSubstr("mat1 and mat2 shapes cannot be multiplied")));
   EXPECT_EQ(dry.message().find('\n'), absl::string_view::npos);
 
   const auto build = ErrorOf([]() -> TorchNet { throw std::runtime_error("no such layer"); });

@@ -96,7 +96,7 @@ class Transformer final : public torch::nn::Module {
                        PassDropout* dropout);
   // [rows, width] to [rows, vocabulary].
   torch::Tensor LogProbabilities(const torch::Tensor& x) {
-    return torch::log_softmax(torch::linear(x, embedding_->weight), 1);
+    return torch::log_softmax(InFullPrecision(torch::linear(x, embedding_->weight)), 1);
   }
 
   // True where `tokens` are padding, for all heads and queries.
@@ -108,7 +108,7 @@ class Transformer final : public torch::nn::Module {
   torch::nn::Embedding embedding_;
   std::shared_ptr<Stack<EncoderLayer>> encoder_;
   std::shared_ptr<Stack<DecoderLayer>> decoder_;
-  torch::Tensor positions_;  // float64
+  torch::Tensor positions_;  // float64, where the last pass was
 };
 
 torch::Tensor Transformer::Embed(const torch::Tensor& tokens, int64_t first) {
@@ -116,6 +116,7 @@ torch::Tensor Transformer::Embed(const torch::Tensor& tokens, int64_t first) {
   TORCH_CHECK(first + places <= config_.max_length(), "a sequence of ", first + places,
               " tokens is longer than max_length ", config_.max_length());
   const torch::Tensor x = embedding_(tokens) * std::sqrt(static_cast<double>(config_.d_model()));
+  if (positions_.device() != x.device()) positions_ = positions_.to(x.device());
   return x + positions_.narrow(0, first, places).to(x.scalar_type());
 }
 
@@ -127,23 +128,26 @@ torch::Tensor Transformer::Encode(const torch::Tensor& source, const torch::Tens
 }
 
 TorchOutput Transformer::Losses(const std::vector<torch::Tensor>& fields, uint64_t stream) {
+  // Only what has a target is worth the output layer's time. How much that is the host must know;
+  // it asks first, when a device has little else to do before it answers.
+  const torch::Tensor targets = fields[kTargetOut].flatten();
+  const torch::Tensor places_with_target = targets.ne(kPadding).nonzero().squeeze(1);
+  const torch::Tensor labels = targets.index_select(0, places_with_target);
+
   PassDropout dropout(config_.dropout(), stream, is_training());
   const torch::Tensor padding = PaddingOf(fields[kSource]);
   const torch::Tensor memory = Encode(fields[kSource], padding, &dropout);
 
   // Padding stands at the end of a sequence, so hiding what comes later hides it too.
   const int64_t places = fields[kTargetIn].size(1);
-  const torch::Tensor later = torch::ones({1, 1, places, places}, torch::kBool).triu(1);
+  const torch::Tensor later =
+      torch::ones({1, 1, places, places}, padding.options()).triu(1);  // bool
   torch::Tensor x = dropout(Embed(fields[kTargetIn], 0));
   for (const auto& layer : decoder_->layers) {
     x = layer->forward(x, memory, later, padding, &dropout);
   }
   x = decoder_->norm(x);
 
-  // Only what has a target is worth the output layer's time.
-  const torch::Tensor targets = fields[kTargetOut].flatten();
-  const torch::Tensor places_with_target = targets.ne(kPadding).nonzero().squeeze(1);
-  const torch::Tensor labels = targets.index_select(0, places_with_target);
   const torch::Tensor log_p = LogProbabilities(x.flatten(0, 1).index_select(0, places_with_target));
   TorchOutput output;
   output.losses = torch::nll_loss(log_p, labels, /*weight=*/{}, at::Reduction::None);
@@ -164,7 +168,7 @@ std::vector<std::vector<int64_t>> Transformer::Translate(const torch::Tensor& so
     for (const auto& layer : decoder_->layers) states.push_back(layer->Begin(memory));
   }
   std::vector<int64_t> limits;
-  const torch::Tensor lengths = source.ne(kPadding).sum(1);
+  const torch::Tensor lengths = source.ne(kPadding).sum(1).cpu();
   for (int64_t i = 0; i < source.size(0); ++i) {
     limits.push_back(
         std::min(lengths[i].item<int64_t>() + kLongerThanSource, config_.max_length()));
@@ -174,10 +178,12 @@ std::vector<std::vector<int64_t>> Transformer::Translate(const torch::Tensor& so
   torch::Tensor log_p;
   const auto next = [&](absl::Span<const int64_t> parents, absl::Span<const int64_t> tokens) {
     const auto rows = static_cast<int64_t>(parents.size());
-    const torch::Tensor from =
-        torch::from_blob(const_cast<int64_t*>(parents.data()), {rows}, torch::kInt64);
-    const torch::Tensor newest =
-        torch::from_blob(const_cast<int64_t*>(tokens.data()), {rows, 1}, torch::kInt64);
+    const auto where_source_is = [&](absl::Span<const int64_t> values, torch::IntArrayRef shape) {
+      return torch::from_blob(const_cast<int64_t*>(values.data()), shape, torch::kInt64)
+          .to(source.device());
+    };
+    const torch::Tensor from = where_source_is(parents, {rows});
+    const torch::Tensor newest = where_source_is(tokens, {rows, 1});
     padding = padding.index_select(0, from);
     for (DecoderLayer::State& state : states) {
       for (torch::Tensor* tensor :
@@ -189,7 +195,7 @@ std::vector<std::vector<int64_t>> Transformer::Translate(const torch::Tensor& so
     for (size_t i = 0; i < states.size(); ++i) {
       x = decoder_->layers[i]->Next(x, padding, &states[i]);
     }
-    log_p = LogProbabilities(decoder_->norm(x).squeeze(1)).to(torch::kFloat32);
+    log_p = LogProbabilities(decoder_->norm(x).squeeze(1)).to(torch::kCPU, torch::kFloat32);
     for (int64_t never : {kPadding, kBegin}) {
       log_p.select(1, never).fill_(-std::numeric_limits<double>::infinity());
     }
