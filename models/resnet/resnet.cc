@@ -118,6 +118,7 @@ class Resnet final : public torch::nn::Module {
 
   Resnet(const ResnetConfig& config, const Shape& shape, const ClassificationSpec& data)
       : pools_(config.stem() == ResnetConfig::IMAGENET),
+        channels_last_(config.channels_last()),
         conv1_(register_module("conv1", pools_ ? Convolution(data.shape[0], config.width(), 7, 2)
                                                : Convolution(data.shape[0], config.width(), 3, 1))),
         bn1_(register_module("bn1", torch::nn::BatchNorm2d(config.width()))) {
@@ -135,6 +136,8 @@ class Resnet final : public torch::nn::Module {
   }
 
   torch::Tensor forward(torch::Tensor x) {
+    // Everything behind it keeps the order; convolutions bring their weights into it.
+    if (channels_last_) x = x.contiguous(at::MemoryFormat::ChannelsLast);
     x = bn1_(conv1_(x)).relu_();
     if (pools_) x = torch::max_pool2d(x, 3, 2, 1);
     for (torch::nn::Sequential& stage : stages_) x = stage->forward(x);
@@ -166,7 +169,7 @@ class Resnet final : public torch::nn::Module {
     return net;
   }
 
-  const bool pools_;
+  const bool pools_, channels_last_;
   torch::nn::Conv2d conv1_;
   torch::nn::BatchNorm2d bn1_;
   std::vector<torch::nn::Sequential> stages_;

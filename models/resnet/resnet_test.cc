@@ -28,6 +28,8 @@ std::vector<ModelCase> Cases() {
        LabelledSpec({1, 7, 7}, 3), true},
       {"ImagenetStem", "resnet", "width: 4 blocks: [1, 1] label_smoothing: 0.1",
        LabelledSpec({3, 21, 21}, 5), true},
+      {"ChannelsLast", "resnet", "stem: CIFAR width: 3 blocks: [1, 1] channels_last: true",
+       LabelledSpec({3, 8, 6}, 4), true},
   };
 }
 
@@ -197,6 +199,29 @@ TEST(ResnetTest, SmoothsLabelsInTraining) {
   EXPECT_GT(std::abs(losses[1] - losses[0]), 1e-4);
   EXPECT_NEAR(losses[2] - losses[0], 2 * (losses[1] - losses[0]), 1e-6);
   EXPECT_EQ(evaluated, std::vector<double>(3, evaluated[0]));
+}
+
+TEST(ResnetTest, ChannelsLastDiffersByRounding) {
+  const DataSpec data = LabelledSpec({3, 16, 16}, 10);
+  const Batch batch = MadeUpBatch(data, 4, 3);
+  double losses[2];
+  std::vector<Arenas> arenas;
+  for (const bool last : {false, true}) {
+    const auto model =
+        Make(data, absl::StrCat("width: 8 blocks: [1, 1] depth: 50 channels_last: ", last));
+    arenas.emplace_back(model->layout(), DType::kF32);
+    CHECK_OK(model->Initialize(1, arenas.back().x()));
+    CHECK_OK(model->Bind(arenas.back().x(), arenas.back().g()));
+    losses[last] = Pass(model.get(), batch);
+  }
+  EXPECT_NEAR(losses[0], losses[1], 1e-5);
+  double difference = 0, norm = 0;
+  for (int64_t i = 0; i < arenas[0].g().count; ++i) {
+    const double g = GetElement(arenas[0].g(), i);
+    difference += std::pow(GetElement(arenas[1].g(), i) - g, 2);
+    norm += g * g;
+  }
+  EXPECT_LE(std::sqrt(difference), 1e-4 * std::sqrt(norm));
 }
 
 TEST(ResnetTest, TakesImagesOfAnySize) {
