@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "core/ops/ops.h"
+#include "core/ops/random_mask.h"
 #include "glog/logging.h"
 
 namespace starling::pretend {
@@ -148,6 +149,13 @@ class PretendDevice final : public Device {
   }
   void Add(Buffer x, Buffer y, Queue* queue) override {
     Put(queue, [=] { ops::Add(OnHost(x), OnHost(y)); });
+  }
+  void ScaleOrZero(double a, Buffer x, Buffer bad, Queue* queue) override {
+    Put(queue, [=] { ops::ScaleOrZero(a, OnHost(x), OnHost(bad)); });
+  }
+  void RandomMask(uint64_t stream, uint32_t limit, double kept, Buffer mask,
+                  Queue* queue) override {
+    Put(queue, [=] { ops::RandomMask(stream, limit, kept, OnHost(mask)); });
   }
   double Dot(Buffer x, Buffer y, Queue* queue) override {
     CHECK(Wait(queue).ok());
