@@ -147,6 +147,9 @@ absl::StatusOr<std::unique_ptr<Model>> MakeModel(const Plan& plan, int worker, C
   context.workers = config.workers();
   context.seed = config.seed();
   context.clock = clock;
+  if (config.train().autocast() == Train::BF16) context.autocast = DType::kBF16;
+  if (config.train().autocast() == Train::F16) context.autocast = DType::kF16;
+  context.deterministic = config.train().deterministic();
   return In(locations, "model")(Registry<Model>::Global().Create(config.model(), context));
 }
 

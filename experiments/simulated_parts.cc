@@ -32,6 +32,7 @@ class TimedModel final : public Model {
     const Simulation::Pass pass = comm_->simulation()->PassOf(comm_->rank(), step);
     const bool first = std::exchange(step_, step) != step;
     due_ = clock.NowSeconds() + (first ? pass.stall : 0) + pass.forward / passes_;
+    model_->set_loss_scale(loss_scale());
     return model_->ForwardBackward(batch, stream, [&](int bucket) -> absl::Status {
       due_ += pass.backward[bucket] / passes_;
       clock.SleepUntil(due_);

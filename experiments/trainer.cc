@@ -49,6 +49,9 @@ absl::StatusOr<int64_t> Trainer::Start() {
   RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
   parts_.model->set_forward_done([this] { comm_->recorder().Enter(Phase::kBackward); });
   RETURN_IF_ERROR(parts_.algorithm->Start(worker_, x_, g_));
+  if (numeric_ && config.train().autocast() == Train::F16) {
+    ASSIGN_OR_RETURN(loss_scale_, LossScale::Create(comm_, plan_->dtype, worker_.mixing.deadline));
+  }
   lr_ = parts_.optimizer->lr();
   if (numeric_) {
     sampler_ = MakeSampler(*plan_, comm_->rank());
@@ -145,11 +148,10 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
   const auto ignore = [](int) { return absl::OkStatus(); };
   const auto ready = [&](int bucket) -> absl::Status {
     const Range& range = worker_.layout->buckets[bucket];
-    if (parts > 1) {
-      const Buffer g = g_.Slice(range.offset, range.count);
-      ops::Add(micro_sum_.Slice(range.offset, range.count), g);
-      ops::Scale(1.0 / parts, g);
-    }
+    const Buffer g = g_.Slice(range.offset, range.count);
+    if (parts > 1) ops::Add(micro_sum_.Slice(range.offset, range.count), g);
+    if (loss_scale_ != nullptr) loss_scale_->Unscale(g);
+    if (parts > 1) ops::Scale(1.0 / parts, g);
     if (clips_buckets) Clip(range);
     // The norm of all is known only after the last bucket, so clipping by it hands over later.
     if (clips && !clips_buckets) return absl::OkStatus();
@@ -159,6 +161,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     return status;
   };
   if (parts > 1) ops::Zero(micro_sum_);
+  if (loss_scale_ != nullptr) parts_.model->set_loss_scale(loss_scale_->value());
   double loss = 0;
   for (int part = 0; part < parts; ++part) {
     const Batch* batch = &none;
@@ -182,6 +185,10 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
       RETURN_IF_ERROR(parts_.algorithm->OnBucketReady(info, b));
     }
   }
+  if (loss_scale_ != nullptr) {
+    const std::vector<int> workers = EraOf(plan_->eras, info.step).membership.living();
+    RETURN_IF_ERROR(loss_scale_->EndStep(info.step, workers));
+  }
   return loss;
 }
 
@@ -193,12 +200,17 @@ absl::Status Trainer::ChangeMembers(int64_t step) {
   if (!ChangesAt(plan_->eras, step)) return absl::OkStatus();
   const Membership& before = EraOf(plan_->eras, step - 1).membership;
   const Membership& after = EraOf(plan_->eras, step).membership;
+  if (loss_scale_ != nullptr) RETURN_IF_ERROR(loss_scale_->Quiesce());
   for (int worker : after.living()) {
     if (!before.alive[worker]) RETURN_IF_ERROR(TellAway(worker, step, /*comes=*/true));
   }
-  RETURN_IF_ERROR(ChangeMembership(
-      before, after, worker_, parts_.algorithm.get(), x_, g_,
-      [this](StateVisitor* visitor) { return parts_.model->VisitState(visitor); }));
+  RETURN_IF_ERROR(ChangeMembership(before, after, worker_, parts_.algorithm.get(), x_, g_,
+                                   [this](StateVisitor* visitor) -> absl::Status {
+                                     RETURN_IF_ERROR(parts_.model->VisitState(visitor));
+                                     return loss_scale_ == nullptr
+                                                ? absl::OkStatus()
+                                                : loss_scale_->VisitState(visitor);
+                                   }));
   if (after.alive[worker_.id]) evaluator_->SetMembers(after.living());
   return absl::OkStatus();
 }
@@ -292,6 +304,10 @@ absl::Status Trainer::VisitState(StateVisitor* visitor) {
       model("model/", visitor);
   RETURN_IF_ERROR(parts_.optimizer->VisitState(&optimizer));
   RETURN_IF_ERROR(parts_.algorithm->VisitState(&algorithm));
+  if (loss_scale_ != nullptr) {
+    PrefixVisitor loss_scale("loss_scale/", visitor);
+    RETURN_IF_ERROR(loss_scale_->VisitState(&loss_scale));
+  }
   return parts_.model->VisitState(&model);
 }
 

@@ -24,6 +24,7 @@
 #include "experiments/evaluator.h"
 #include "experiments/monitor.h"
 #include "experiments/plan.h"
+#include "optim/loss_scale.h"
 
 namespace starling {
 
@@ -93,6 +94,7 @@ class Trainer {
   Buffer x_, g_;
   bool numeric_ = true;  // false: only sizes (comm/simulation.h), and nothing to measure or keep
   Buffer micro_sum_;     // gradients of all micro-batches but the last
+  std::unique_ptr<LossScale> loss_scale_;  // null: there is none (train.autocast)
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Checkpointer> checkpointer_;

@@ -36,6 +36,20 @@ class TrainingTest(unittest.TestCase):
         self.assertAlmostEqual(summary["eval_perplexity"], math.exp(summary["eval_loss"]))
         self.assertLess(summary["eval_perplexity"], 18)  # the number of different characters
 
+    def test_mixed_precision_learns_as_well(self):
+        plain = starling.trained_summary(starling.CONFIG)
+        mixed = starling.trained_summary(starling.CONFIG, "--set=train.autocast=BF16")
+        self.assertNotEqual(mixed["state_digest"], plain["state_digest"])
+        self.assertAlmostEqual(mixed["eval_loss"], plain["eval_loss"], delta=0.05)
+        # LibTorch 1.13 has no F16 on the host.
+        result, directory = starling.train(starling.CONFIG, "--set=train.autocast=F16")
+        if result.code == 0:
+            self.assertAlmostEqual(starling.summary(directory)["eval_loss"], plain["eval_loss"],
+                                   delta=0.05)
+        else:
+            self.assertIn("has F16 on GPUs only; on the host train.autocast may be BF16",
+                          result.err.replace("\n", " "))
+
     def test_run_directory_is_complete(self):
         result, directory = starling.train(starling.CONFIG)
         self.assertEqual(result.code, 0, result.err)
