@@ -387,14 +387,20 @@ bool ControlChannel::Read(int process) {
 }
 
 bool ControlChannel::Flush(Peer* peer) {
-  while (!peer->out.empty()) {
-    const ssize_t sent =
-        send(peer->socket, peer->out.data(), peer->out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  size_t done = 0;
+  bool lives = true;
+  while (done < peer->out.size()) {
+    const ssize_t sent = send(peer->socket, peer->out.data() + done, peer->out.size() - done,
+                              MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return errno == EAGAIN || errno == EWOULDBLOCK;
-    peer->out.erase(0, sent);
+    if (sent < 0) {
+      lives = errno == EAGAIN || errno == EWOULDBLOCK;
+      break;
+    }
+    done += sent;
   }
-  return true;
+  peer->out.erase(0, done);
+  return lives;
 }
 
 bool ControlChannel::Write(int process) {

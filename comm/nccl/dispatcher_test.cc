@@ -389,6 +389,34 @@ TEST(Dispatcher, MistakesEndTheRun) {
   }
 }
 
+// One post matches more than fits into a message of the control channel.
+TEST(Dispatcher, ManyLargeMessagesOnTheHostMayArriveAtOnce) {
+  constexpr int kWorkers = 3;
+  TestCards cards(kWorkers, 8, 1);
+  const auto results =
+      RunWorld(kWorkers, &cards, [&](Communicator* comm, Carrier*) -> absl::Status {
+        std::vector<float> values(10 << 20, 1.0f), first(values.size()), second(values.size()),
+            word(1);
+        const MessageKey key{1, 0, 0, 0}, go{1, 1, 0, 0};
+        if (comm->rank() != 1) {  // the receiver is not the lead
+          ASSIGN_OR_RETURN(auto work, comm->Exchange({{1, key, OnHost(&values)}}, {}, Patiently()));
+          ASSIGN_OR_RETURN(auto told, comm->Exchange({{1, go, OnHost(&word)}}, {}, Patiently()));
+          return absl::OkStatus();
+        }
+        for (int from : {0, 2}) {
+          ASSIGN_OR_RETURN(auto told, comm->Exchange({}, {{from, go, OnHost(&word)}}, Patiently()));
+          RETURN_IF_ERROR(told->Wait());
+        }
+        ASSIGN_OR_RETURN(
+            auto work,
+            comm->Exchange({}, {{0, key, OnHost(&first)}, {2, key, OnHost(&second)}}, Patiently()));
+        RETURN_IF_ERROR(work->Wait());
+        EXPECT_TRUE(first == values && second == values);
+        return absl::OkStatus();
+      });
+  EXPECT_THAT(results, Each(absl::OkStatus()));
+}
+
 TEST(Dispatcher, RefusesWhatTheHostsChannelCannotTake) {
   TestCards cards(1, 8, 1);
   const auto results = RunWorld(1, &cards, [&](Communicator* comm, Carrier*) {

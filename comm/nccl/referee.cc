@@ -93,11 +93,13 @@ void Referee::Match(const Open& send, const Open& receive, Orders* orders) {
     return;
   }
   if (!fits || !send.end.on_card()) {
-    auto* arrival = (*orders)[receive.worker].add_arrivals();
+    NcclOrder order;  // of its own: several might be more than the control channel takes
+    auto* arrival = order.add_arrivals();
     arrival->set_number(receive.end.number());
     arrival->set_from(send.worker);
     arrival->set_bytes(bytes);
     if (fits) arrival->set_payload(send.end.payload());
+    give_(receive.worker, order);
     if (send.end.on_card()) (*orders)[send.worker].add_taken(send.end.number());
     return;
   }
