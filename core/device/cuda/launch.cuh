@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "core/buffer.h"
 #include "core/device/device.h"
@@ -14,6 +17,11 @@
 #include "glog/logging.h"
 
 namespace starling::cuda {
+
+inline absl::Status StatusOf(cudaError_t error, absl::string_view what) {
+  if (error == cudaSuccess) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(what, ": CUDA says ", cudaGetErrorString(error)));
+}
 
 inline cudaStream_t StreamOf(Queue* queue) { return reinterpret_cast<cudaStream_t>(queue); }
 
