@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/create_from_text.h"
 #include "core/registry.h"
 #include "core/status.h"
-#include "core/create_from_text.h"
 #include "optim/membership.h"
 #include "topology/traffic.h"
 

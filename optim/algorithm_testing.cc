@@ -7,10 +7,10 @@
 
 #include "absl/types/span.h"
 #include "comm/backend.h"
+#include "core/create_from_text.h"
 #include "core/random/random.h"
 #include "core/registry.h"
 #include "core/status.h"
-#include "core/create_from_text.h"
 #include "optim/membership.h"
 #include "topology/analysis.h"
 #include "topology/repair.h"

@@ -10,12 +10,12 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "core/create_from_text.h"
 #include "core/ops/ops.h"
 #include "core/registry.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
 #include "optim/algorithm_testing.h"
-#include "core/create_from_text.h"
 #include "optim/membership.h"
 
 namespace starling {

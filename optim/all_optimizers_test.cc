@@ -5,12 +5,12 @@
 
 #include "absl/types/span.h"
 #include "core/buffer.h"
+#include "core/create_from_text.h"
 #include "core/layout.h"
 #include "core/random/random.h"
 #include "core/registry.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
-#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_conformance.h"
 

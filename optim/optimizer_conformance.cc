@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "core/buffer.h"
+#include "core/create_from_text.h"
 #include "core/layout.h"
 #include "core/ops/ops.h"
 #include "core/ops/testing.h"
@@ -16,7 +17,6 @@
 #include "core/state.h"
 #include "core/status.h"
 #include "optim/allocation_counter.h"
-#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 
 namespace starling {

@@ -1,5 +1,5 @@
-// LibTorch on core/device/pretend_device.h, whose memory is the host's: it waits for what is queued,
-// and computes at once.
+// LibTorch on core/device/pretend_device.h, whose memory is the host's: it waits for what is
+// queued, and computes at once.
 #include <memory>
 
 #include "core/device/device.h"

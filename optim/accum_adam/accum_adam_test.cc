@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/create_from_text.h"
 #include "core/layout.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
-#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_conformance.h"
 

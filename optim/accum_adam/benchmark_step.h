@@ -12,10 +12,10 @@
 
 #include "absl/types/span.h"
 #include "core/buffer.h"
+#include "core/create_from_text.h"
 #include "core/layout.h"
 #include "core/ops/ops.h"
 #include "core/status.h"
-#include "core/create_from_text.h"
 #include "optim/optimizer.h"
 
 namespace starling {

@@ -1,8 +1,8 @@
 #include <cmath>
 #include <vector>
 
-#include "gtest/gtest.h"
 #include "core/create_from_text.h"
+#include "gtest/gtest.h"
 #include "optim/schedule.h"
 #include "optim/schedule_conformance.h"
 

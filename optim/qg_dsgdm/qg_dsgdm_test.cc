@@ -2,11 +2,11 @@
 #include <string>
 #include <vector>
 
+#include "core/create_from_text.h"
 #include "gtest/gtest.h"
 #include "optim/algorithm.h"
 #include "optim/algorithm_conformance.h"
 #include "optim/algorithm_testing.h"
-#include "core/create_from_text.h"
 
 namespace starling {
 namespace {

@@ -1,7 +1,7 @@
 #include <vector>
 
-#include "gtest/gtest.h"
 #include "core/create_from_text.h"
+#include "gtest/gtest.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_conformance.h"
 

@@ -4,13 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/buffer.h"
+#include "core/create_from_text.h"
 #include "core/layout.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
 #include "optim/algorithm.h"
 #include "optim/algorithm_conformance.h"
 #include "optim/algorithm_testing.h"
-#include "core/create_from_text.h"
 
 namespace starling {
 namespace {

@@ -85,4 +85,5 @@ if __name__ == "__main__":
     parser.add_argument("--recipes", required=True)
     parser.add_argument("--text", required=True)
     OPTIONS, rest = parser.parse_known_args()
+    OPTIONS.text = os.path.abspath(OPTIONS.text)
     unittest.main(argv=sys.argv[:1] + rest)

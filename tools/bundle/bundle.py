@@ -53,13 +53,20 @@ exec "$root/lib/ld-linux-x86-64.so.2" --inhibit-cache --library-path "$root/lib"
 """
 
 
-def needed(path):
-    """Returns {name: file} of the libraries that `path` is linked with, directly or not."""
+def needed_or_not(path):
+    """Returns {name: file} of the libraries that `path` is linked with, directly or not; None: missing."""
     output = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
-    missing = re.findall(r"^\s*(\S+) => not found", output, re.MULTILINE)
+    found = re.findall(r"^\s*(\S+) => (/\S+|not found)", output, re.MULTILINE)
+    return {name: file if file[0] == "/" else None for name, file in found}
+
+
+def needed(path):
+    """The same; ends the program if one is missing."""
+    libraries = needed_or_not(path)
+    missing = [name for name, file in libraries.items() if file is None]
     if missing:
         sys.exit("bundle: %s needs %s, which is not installed" % (path, ", ".join(missing)))
-    return dict(re.findall(r"^\s*(\S+) => (/\S+)", output, re.MULTILINE))
+    return libraries
 
 
 def files_below(folder):
