@@ -45,6 +45,8 @@ absl::Status LossScale::EndStep(int64_t step, absl::Span<const int> group) {
   state_[kSumIsPending] = 1;
   ops::Zero(count_.buffer());
   ExchangeOptions options;
+  // Not training traffic, which is that of the steps and as predicted.
+  options.traffic = Traffic::kMeasurement;
   options.deadline = deadline_;
   const Buffer sum = AsBuffer(absl::MakeSpan(&state_[kSum], 1));
   ASSIGN_OR_RETURN(sum_, comm_->AllReduceSum(group, {kStream, step / kWindow, 0, 0}, sum, options));
