@@ -15,7 +15,7 @@ ALGORITHMS = {
     "gossip AWC": ['--set=algorithm={name: "gossip" config {order: AWC}}'],
     "gossip ATC": ['--set=algorithm={name: "gossip" config {order: ATC}}'],
     "stale gossip": ['--set=algorithm={name: "gossip" config {order: AWC}}',
-                     '--set=mixing.staleness=2'],
+                     '--set=mixing.staleness=2', '--set=mixing.gamma=0.5'],
     "gossip in F16": ['--set=algorithm={name: "gossip" config {order: AWC}}',
                       '--set=mixing.precision=F16'],
     "allreduce in BF16": ['--set=algorithm.name=allreduce', '--set=mixing.precision=BF16'],
@@ -26,11 +26,12 @@ ALGORITHMS = {
     "local_sgd": ['--set=algorithm.name=local_sgd'],
     "slowmo": ['--set=algorithm.name=slowmo', '--set=optimizer={name: "sgd" config {lr: 0.05}}'],
     "d2": ['--set=algorithm.name=d2', '--set=optimizer={name: "sgd" config {lr: 0.05}}',
-           '--set=topology.name=ring'],
+           '--set=topology.name=ring', '--set=mixing.gamma=0.5'],
     "qg_dsgdm": ['--set=algorithm.name=qg_dsgdm',
                  '--set=optimizer={name: "sgd" config {lr: 0.05}}'],
     "micro-batches, clipped": ['--set=train.micro_batches=2', '--set=train.grad_clip_norm=0.5'],
     "clipped per bucket": ['--set=train.grad_clip_norm=0.5', '--set=train.grad_clip_per=BUCKET'],
+    "autocast": ['--set=train.autocast=BF16'],
     "small buckets": ['--set=train.bucket_mb=0.001'],
     "no overlap": ['--set=mixing.overlap=false'],
     "leaving and returning": ['--set=faults={leave {worker: 2 at_step: 5 return_at_step: 9}}'],
@@ -58,9 +59,10 @@ class PretendDeviceTest(unittest.TestCase):
                 self.assert_same(device, host)
 
     def test_a_resumed_run_goes_on_to_the_same_bits(self):
-        whole, _ = self.train()
-        _, stopped = self.train(ON_DEVICE, "--set=train.max_steps=7")
-        resumed, _ = self.train(ON_DEVICE, "--resume=" + stopped)
+        constant = "--set=schedule.name=constant"
+        whole, _ = self.train(constant)
+        _, stopped = self.train(ON_DEVICE, constant, "--set=train.max_steps=7")
+        resumed, _ = self.train(ON_DEVICE, constant, "--resume=" + stopped)
         self.assert_same(resumed, whole)
 
 
