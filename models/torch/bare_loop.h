@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "core/buffer.h"
 #include "data/dataset.h"
 #include "models/model.h"
 
@@ -15,9 +16,10 @@ namespace starling {
 // torch::optim::Adam with lr 1e-3, betas 0.9 and 0.999, eps 1e-8.
 class BareLoop {
  public:
-  // The net starts with what `model` draws from `stream`. INVALID_ARGUMENT if it has none.
+  // The net starts with what `model`, made for the host, draws from `stream`, and computes at
+  // `place`; the queue is the calling thread's. INVALID_ARGUMENT if LibTorch does not compute it.
   static absl::StatusOr<std::unique_ptr<BareLoop>> Create(std::unique_ptr<Model> model,
-                                                          uint64_t stream);
+                                                          uint64_t stream, Place place);
   ~BareLoop();
 
   // Forward, backward, Adam's step, gradients to none. Returns the loss. `stream` feeds dropout.

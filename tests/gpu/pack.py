@@ -36,7 +36,7 @@ start="$PWD/lib/ld-linux-x86-64.so.2 --inhibit-cache --library-path $path"
 obstacle() {
   case $1 in
     */nccl_test) [ -n "$torch_home" ] || echo "NCCL comes with pip's torch, which python3 does not find" ;;
-    */models_test | */train_test.py)
+    */models_test | */train_test.py | */step_benchmark.py)
       if [ -z "$built_with" ]; then
         echo 'built with a LibTorch without CUDA (LIBTORCH_HOME)'
       elif [ "$torch_version" != "$built_with" ]; then
@@ -50,6 +50,7 @@ run() {
   case $1 in
     */train_test.py) python3 "$1" --starling "$start $PWD/programs/starling" --recipes recipes \
                        --text "$PWD/text.txt" ;;
+    */step_benchmark.py) python3 "$1" --benchmark "$start $PWD/programs/throughput_benchmark" ;;
     *.py) python3 "$1" ;;
     *) $start "$1" ;;
   esac

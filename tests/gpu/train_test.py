@@ -1,4 +1,4 @@
-"""Training eight workers on one card: deterministic, and as on the CPU.
+"""Training many workers on one card: deterministic, as on the CPU, and over NCCL as on threads.
 
     train_test.py --starling 'PROGRAM [WORDS]' --recipes FOLDER --text FILE
 
@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,20 @@ RESNET = ["resnet_small.textproto", "--set=arm=[]", "--set=train.max_steps=60",
 OPTIONS = argparse.Namespace()
 
 
-def train(recipe, *flags):
+def environments(processes):
+    """Of processes that share card 0: what torchrun sets, and what makes NCCL believe in as many
+    machines, because it refuses two processes of one on a card."""
+    if processes == 1:
+        return [dict(os.environ)]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return [dict(os.environ, RANK=str(rank), WORLD_SIZE=str(processes), LOCAL_RANK="0",
+                 MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), NCCL_HOSTID="host%d" % rank,
+                 NCCL_SOCKET_IFNAME="lo") for rank in range(processes)]
+
+
+def train(recipe, *flags, processes=1):
     """Trains; returns (summary, [training loss, averaged over 10 steps each])."""
     config, *sets = recipe
     directory = os.path.join(tempfile.mkdtemp(), "run")
@@ -33,10 +47,12 @@ def train(recipe, *flags):
         *sets, *flags]
     if recipe is GPT2:
         command.append("--set=dataset.config.path=" + OPTIONS.text)
-    ran = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
-    if ran.returncode != 0:
-        raise RuntimeError("%s\n%s" % (shlex.join(command), ran.stdout))
+    running = [subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+               for environment in environments(processes)]
+    outputs = [process.communicate(timeout=300)[0] for process in running]
+    if any(process.returncode for process in running):
+        raise RuntimeError("%s\n%s" % (shlex.join(command), "\n".join(outputs)))
     with open(os.path.join(directory, "metrics.jsonl"), encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
     with open(os.path.join(directory, "summary.json"), encoding="utf-8") as file:
@@ -72,6 +88,25 @@ class TrainTest(unittest.TestCase):
 
     def test_resnet_small(self):
         self.check(RESNET)
+
+    def test_nccl_has_the_bits_of_threads(self):
+        nccl = '--set=backend={name: "nccl" config {deterministic: true}}'
+        for workers in (2, 4):
+            for mixing in ("algorithm.name=allreduce", "topology.name=alternating_exp_ring",
+                           "topology.name=exponential"):
+                with self.subTest(workers=workers, mixing=mixing):
+                    flags = ["--set=workers=%d" % workers, "--set=workers_per_node=1",
+                             "--set=train.max_steps=20", "--set=" + mixing]
+                    threads, _ = train(RESNET, ON_CARD, *flags)
+                    over_nccl, _ = train(RESNET, nccl, *flags, processes=workers)
+                    self.assertEqual(over_nccl["state_digest"], threads["state_digest"])
+
+    def test_nccls_own_sums_are_near(self):
+        flags = ["--set=workers=2", "--set=workers_per_node=1", "--set=algorithm.name=allreduce"]
+        _, losses = train(RESNET, ON_CARD, *flags)
+        _, over_nccl = train(RESNET, "--set=backend.name=nccl", *flags, processes=2)
+        for own, other in zip(losses, over_nccl):
+            self.assertLess(abs(own - other), 0.02 * own)
 
     def test_64_workers_share_the_card(self):
         first, _ = train(RESNET, ON_CARD, "--set=workers=64", "--set=train.max_steps=10")
