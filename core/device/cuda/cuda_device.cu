@@ -93,8 +93,9 @@ class CudaDevice final : public Device {
                                                        free >> 20, " are free"));
     }
     if (error != cudaSuccess) return StatusOf(error, "allocating");
-    const absl::Status zeroed =
-        StatusOf(cudaMemset(memory, 0, static_cast<size_t>(bytes)), "zeroing");
+    // The queues of this project do not wait for CUDA's default one, so the host does.
+    cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), nullptr);
+    const absl::Status zeroed = StatusOf(cudaStreamSynchronize(nullptr), "zeroing");
     if (!zeroed.ok()) return zeroed;
     return memory;
   }
