@@ -276,11 +276,16 @@ int DoctorCommand(const Arguments& arguments) {
     }
     Row(kind, absl::StrJoin(names, " "));
   }
-  std::printf("not in this binary\n");
+  bool complete = true;
   for (const char* backend : {"mpi", "sim", "nccl"}) {
-    if (PluginTable::Global().Find("backend", backend) == nullptr) {
-      Row(absl::StrCat("backend ", backend), "no such plug-in is linked");
-    }
+    const absl::Status missing = PluginTable::Global().Get("backend", backend).status();
+    if (missing.ok()) continue;
+    if (complete) std::printf("not in this binary\n");
+    complete = false;
+    const std::vector<std::string> words =
+        absl::StrSplit(missing.message(), absl::MaxSplits(": it ", 1));
+    Row(absl::StrCat("backend ", backend),
+        words.size() == 2 ? words[1] : "no such plug-in is linked");
   }
   std::printf("GPU\n");
   for (const auto& [what, said] : GpuReport(FindGpus())) Row(what, said);

@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "core/cpu_level.h"
 #include "core/ops/cpu.h"
+#include "core/plugin_table.h"
 #include "core/run/run_directory.h"
 #include "core/status.h"
 #include "experiments/launch.h"
@@ -50,10 +51,13 @@ absl::Status FollowLauncher(const Arguments& arguments, Job* base) {
         absl::StrCat("--set backend.name=threads trains all workers in one process, but ",
                      launch.launcher, " has started several; leave one of both out"));
   }
+  // torchrun has the variables that nccl starts from; MPI cannot start from them.
+  const bool has_nccl = PluginTable::Global().Find("backend", "nccl") != nullptr;
+  const std::string backend_for = launch.launcher == "torchrun" && has_nccl ? "nccl" : "mpi";
   if (IsLead()) {
-    LOG(INFO) << "started by " << launch.launcher << ": backend mpi";
+    LOG(INFO) << "started by " << launch.launcher << ": backend " << backend_for;
   }
-  return SetField(&base->config, "backend.name=mpi", &base->notes);
+  return SetField(&base->config, "backend.name=" + backend_for, &base->notes);
 }
 
 }  // namespace
