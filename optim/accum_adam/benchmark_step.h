@@ -36,7 +36,7 @@ class BenchmarkStep {
     tensor.name = "x";
     tensor.shape = {1, count};
     layout_ = MakeLayout({tensor}, /*bucket_bytes=*/1, /*element_bytes=*/4);
-    CHECK_OK(optimizer_->Start(layout_, DType::kF32));
+    CHECK_OK(optimizer_->Start(layout_, DType::kF32, Place::kHost));
     Arena start(count, DType::kF32);
     // Nothing converges to zero: subnormal numbers take other times.
     for (int64_t i = 0; i < count; ++i) {

@@ -38,11 +38,11 @@ DEFINE_string(device, "cpu", "where both loops compute: cpu or cuda:0");
 DEFINE_int32(steps, 60, "steps of one run");
 DEFINE_int32(warm_up, 10, "of them, steps that are not timed");
 DEFINE_int32(repetitions, 9, "runs of either loop");
+DEFINE_int32(compared_steps, 5, "of a first run, whose losses must agree");
 
 namespace starling {
 namespace {
 
-constexpr int kComparedSteps = 5;
 constexpr char kDefault[] = R"(
   model { name: "convnet" }
   dataset { name: "fashion_mnist" }
@@ -185,7 +185,7 @@ std::vector<Turn> TakeTurns(Experiment config, int turns, int steps) {
 
 void Run(const Experiment& config) {
   // Later on roundings drive the two apart, soonest where batches are normalized.
-  const Turn compared = TakeTurns(config, 1, kComparedSteps)[0];
+  const Turn compared = TakeTurns(config, 1, FLAGS_compared_steps)[0];
   CHECK_LT(std::abs(compared.bare_loss - compared.engine_loss), 1e-4 * compared.bare_loss)
       << "the two do not compute the same: " << compared.bare_loss << " and "
       << compared.engine_loss;

@@ -10,27 +10,38 @@ prints a table. Exit code 0 if nothing failed. What lacks something there is ski
 import argparse
 import os
 import re
-import shutil
-import stat
 import subprocess
 import sys
+import tarfile
 
 from tools.bundle import bundle
 
-# Of pip's torch there; too large to bring along.
-_OF_TORCH = re.compile(r"lib(torch|c10|nccl|cu|nv)")
+# What pip's torch there has, which is too large to bring along; and the loader, which is brought anyway.
+_LEFT_OUT = re.compile(r"lib(torch|c10|nccl|cu|nv)|ld-linux")
 
 _RUN = r"""#!/bin/bash
-# Runs the GPU tests and benchmarks that lie here, and prints what became of them.
-cd -- "$(dirname -- "$0")" || exit 1
+# Runs the GPU tests and benchmarks that are packed here, and prints what became of them.
+here=$(cd -- "$(dirname -- "$0")" && pwd) || exit 1
+cd -- "$(mktemp -d)" || exit 1
+trap 'rm -rf -- "$PWD"' EXIT
+tar -xzf "$here/programs.tar.gz" || exit 1
 built_with='@TORCH@'
 cuda=$(ldconfig -p 2> /dev/null | sed -n 's|.*libcuda\.so\.1.*=> \(.*\)/[^/]*$|\1|p' | head -n 1)
-path=$PWD/lib:${cuda:-/usr/lib/x86_64-linux-gnu}:/usr/lib/x86_64-linux-gnu:/usr/lib64:/usr/local/nvidia/lib64
+system=${cuda:-/usr/lib/x86_64-linux-gnu}:/usr/lib/x86_64-linux-gnu:/usr/lib64:/usr/local/nvidia/lib64
 facts=$(python3 -c 'import os, torch
 print(torch.__version__, torch.version.cuda is not None, os.path.dirname(torch.__file__))' 2> /dev/null)
 read -r torch_version torch_has_cuda torch_home <<< "$facts"
-[ -z "$torch_home" ] || path+=:$torch_home/lib:$torch_home/../nvidia/nccl/lib
-start="$PWD/lib/ld-linux-x86-64.so.2 --inhibit-cache --library-path $path"
+path=$PWD/lib:${torch_home:+$torch_home/lib:$torch_home/../nvidia/nccl/lib:}$system
+# How each program is started, also by itself: it finds the libraries here.
+mkdir launch
+for program in programs/* tests/* benchmarks/*; do
+  [[ $program != *.py ]] || continue
+  launcher=$PWD/launch/$(basename "$program")
+  printf '#!/bin/sh\nSTARLING_LAUNCHER=%s\nexport STARLING_LAUNCHER\nexec %s %s %s "$@"\n' "$launcher" \
+    "$PWD/lib/ld-linux-x86-64.so.2 --inhibit-cache --library-path $path" "--argv0 $launcher" \
+    "$PWD/$program" > "$launcher"
+  chmod +x "$launcher"
+done
 
 # Why the program cannot run here; nothing if it can.
 obstacle() {
@@ -48,11 +59,11 @@ obstacle() {
 
 run() {
   case $1 in
-    */train_test.py) python3 "$1" --starling "$start $PWD/programs/starling" --recipes recipes \
+    */train_test.py) python3 "$1" --starling "$PWD/launch/starling" --recipes recipes \
                        --text "$PWD/text.txt" ;;
-    */step_benchmark.py) python3 "$1" --benchmark "$start $PWD/programs/throughput_benchmark" ;;
+    */step_benchmark.py) python3 "$1" --benchmark "$PWD/launch/throughput_benchmark" ;;
     *.py) python3 "$1" ;;
-    *) $start "$1" ;;
+    *) "launch/$(basename "$1")" ;;
   esac
 }
 
@@ -84,12 +95,6 @@ exit $failed
 """
 
 
-def copy(source, target):
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    shutil.copyfile(source, target)
-    os.chmod(target, os.stat(target).st_mode | stat.S_IXUSR | stat.S_IWUSR)
-
-
 def needed(program):
     """{name: file} of what `program` is linked with and pip's torch does not bring."""
     # Of the libraries themselves: ldd would list LibTorch's needs too.
@@ -99,7 +104,7 @@ def needed(program):
         path = names.pop()
         dynamic = subprocess.run(["readelf", "-d", path], capture_output=True, text=True, check=True)
         for name in re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic.stdout):
-            if name in found or _OF_TORCH.match(name):
+            if name in found or _LEFT_OUT.match(name):
                 continue
             if where.get(name) is None:
                 sys.exit("pack: %s needs %s, which is not installed" % (program, name))
@@ -128,18 +133,20 @@ def main():
     output = os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", ""), options.output)
     if os.path.exists(output):
         sys.exit("pack: %s is there already; name another folder" % output)
-    libraries = {}
+    files = {"text.txt": options.text, "lib/ld-linux-x86-64.so.2": bundle.LOADER}
+    shakespeare = os.path.join(os.environ.get("STARLING_DATA", ""), "tinyshakespeare/input.txt")
+    if os.path.exists(shakespeare):
+        files["text.txt"] = shakespeare
     for kind in ("programs", "recipes", "tests", "benchmarks"):
         for file in getattr(options, kind):
-            copy(file, os.path.join(output, kind, os.path.basename(file)))
+            files["%s/%s" % (kind, os.path.basename(file))] = file
             if not os.path.splitext(file)[1]:
-                libraries.update(needed(file))
-    copy(bundle.LOADER, os.path.join(output, "lib/ld-linux-x86-64.so.2"))
-    for name, path in libraries.items():
-        copy(path, os.path.join(output, "lib", name))
-    shakespeare = os.path.join(os.environ.get("STARLING_DATA", ""), "tinyshakespeare/input.txt")
-    copy(shakespeare if os.path.exists(shakespeare) else options.text,
-         os.path.join(output, "text.txt"))
+                files.update({"lib/" + name: path for name, path in needed(file).items()})
+    os.makedirs(output)
+    with tarfile.open(os.path.join(output, "programs.tar.gz"), "w:gz", compresslevel=6,
+                      dereference=True) as archive:
+        for name, path in sorted(files.items()):
+            archive.add(path, arcname=name)
     run = os.path.join(output, "run")
     version = torch_version(options.programs[0])
     with open(run, "w", encoding="utf-8") as file:
