@@ -9,6 +9,8 @@ import starling
 BINARY = os.path.join(os.path.dirname(starling.LIGHT_BINARY), "starling_on_pretend_device")
 
 ON_DEVICE = '--set=backend={name: "threads" config {device: "cuda:0"}}'
+# What `nccl` does but for NCCL: messages by the orders of a referee, over TCP.
+BY_REFEREE = '--set=backend={name: "pretend_nccl" config {deterministic: true}}'
 
 ALGORITHMS = {
     "allreduce": ['--set=algorithm.name=allreduce'],
@@ -37,6 +39,9 @@ ALGORITHMS = {
     "leaving and returning": ['--set=faults={leave {worker: 2 at_step: 5 return_at_step: 9}}'],
 }
 
+BY_REFEREE_TOO = {"allreduce", "gossip AWC", "gossip in F16", "sgp", "small buckets",
+                  "leaving and returning"}
+
 
 class PretendDeviceTest(unittest.TestCase):
     def train(self, *flags):
@@ -57,6 +62,9 @@ class PretendDeviceTest(unittest.TestCase):
                 host, _ = self.train(*flags)
                 device, _ = self.train(ON_DEVICE, *flags)
                 self.assert_same(device, host)
+                if name in BY_REFEREE_TOO:
+                    by_referee, _ = self.train(BY_REFEREE, *flags)
+                    self.assert_same(by_referee, host)
 
     def test_a_resumed_run_goes_on_to_the_same_bits(self):
         constant = "--set=schedule.name=constant"

@@ -1,73 +1,19 @@
-// Backend "nccl" but for NCCL: workers in threads of this process, connected by TCP as processes
-// are, on a pretended card.
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "comm/backend.h"
 #include "comm/backend_conformance.h"
-#include "comm/control_channel.h"
-#include "comm/nccl/dispatched_backend.h"
-#include "comm/nccl/nccl.pb.h"
-#include "comm/nccl/pretend_carrier.h"
 #include "core/buffer.h"
 #include "core/create_from_text.h"
-#include "core/registry.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
 
 namespace starling {
 namespace {
-
-const absl::Duration kPatience = absl::Seconds(30);
-
-class PretendNccl final : public Backend {
- public:
-  static absl::StatusOr<std::unique_ptr<Backend>> Create(const NcclConfig& config,
-                                                         const Context& context) {
-    return std::make_unique<PretendNccl>(context, config.deterministic());
-  }
-  PretendNccl(const Context& context, bool deterministic)
-      : context_(context), deterministic_(deterministic) {}
-
-  absl::Status Run(const std::function<absl::Status(Communicator*)>& worker) override {
-    const int workers = context_.workers;
-    PretendWorld world(workers);
-    auto lead = ControlChannel::Listen(workers);
-    CHECK_OK(lead);
-    const std::string address = (*lead)->address();
-    std::vector<absl::Status> results(workers);
-    std::vector<std::thread> threads;
-    for (int rank = 0; rank < workers; ++rank) {
-      threads.emplace_back([&, rank] {
-        auto channel = rank == 0 ? std::move(lead) : ControlChannel::Join(address, rank, kPatience);
-        CHECK_OK(channel);
-        DispatchedBackend::Options options;
-        options.carrier = world.NewCarrier(rank);
-        options.deterministic = deterministic_;
-        auto backend =
-            DispatchedBackend::Create(context_, std::move(options), *std::move(channel), kPatience);
-        CHECK_OK(backend);
-        results[rank] = (*backend)->Run(worker);
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-    for (const absl::Status& result : results) EXPECT_EQ(result, results[0]);
-    return results[0];
-  }
-
- private:
-  Context context_;
-  bool deterministic_;
-};
-
-STARLING_REGISTER_PLUGIN(Backend, PretendNccl, NcclConfig,
-                         PluginFacts{"pretend_nccl", "workers share a pretended card"});
 
 INSTANTIATE_TEST_SUITE_P(Pretended, BackendConformance,
                          testing::ValuesIn(BackendWorlds("pretend_nccl", {1, 2, 3, 5, 8},
