@@ -13,9 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "comm/communicator.h"
-#include "comm/control_channel.h"
-#include "comm/nccl/dispatched_backend.h"
 #include "comm/nccl/test_cards.h"
+#include "comm/nccl/threads_world.h"
 #include "core/random/random.h"
 #include "core/status.h"
 #include "gmock/gmock.h"
@@ -33,28 +32,10 @@ using Body = std::function<absl::Status(Communicator* comm, Carrier* carrier)>;
 
 // Returns every worker's result.
 std::vector<absl::Status> RunWorld(int workers, TestCards* cards, const Body& body) {
-  auto lead = ControlChannel::Listen(workers);
-  CHECK_OK(lead);
-  const std::string address = (*lead)->address();
-  std::vector<absl::Status> results(workers);
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < workers; ++rank) {
-    threads.emplace_back([&, rank] {
-      auto channel = rank == 0 ? std::move(lead) : ControlChannel::Join(address, rank, kPatience);
-      CHECK_OK(channel);
-      Backend::Context context;
-      context.workers = workers;
-      DispatchedBackend::Options options;
-      options.carrier = cards->NewCarrier(rank);
-      Carrier* const carrier = options.carrier.get();
-      auto backend =
-          DispatchedBackend::Create(context, std::move(options), *std::move(channel), kPatience);
-      CHECK_OK(backend);
-      results[rank] = (*backend)->Run([&](Communicator* comm) { return body(comm, carrier); });
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return results;
+  Backend::Context context;
+  context.workers = workers;
+  return RunInThreads(
+      context, /*deterministic=*/false, [&](int rank) { return cards->NewCarrier(rank); }, body);
 }
 
 Buffer OnCard(std::vector<float>* values) {

@@ -120,19 +120,38 @@ struct Convert {
   }
 };
 
-// y <- y + a x.
+// What Combine does with an element of y and one of x.
 template <typename T>
-struct Axpy {
+struct PlusTimes {
   T a;
+  STARLING_HOST_DEVICE T operator()(T y, T x) const { return y + a * x; }
+};
+struct Plus {
+  template <typename T>
+  STARLING_HOST_DEVICE T operator()(T y, T x) const {
+    return y + x;
+  }
+};
+struct Times {
+  template <typename T>
+  STARLING_HOST_DEVICE T operator()(T y, T x) const {
+    return y * x;
+  }
+};
+
+// y <- operation(y, x).
+template <typename T, typename Operation>
+struct Combine {
+  Operation operation;
   const T* x;
   T* y;
 
   template <int n>
   STARLING_HOST_DEVICE void At(int64_t i) const {
-    const Pack<T, n> added = Load<n>(x + i);
-    Pack<T, n> sum = Load<n>(static_cast<const T*>(y) + i);
-    for (int k = 0; k < n; ++k) sum.v[k] = sum.v[k] + a * added.v[k];
-    Store<n>(sum, y + i);
+    const Pack<T, n> other = Load<n>(x + i);
+    Pack<T, n> values = Load<n>(static_cast<const T*>(y) + i);
+    for (int k = 0; k < n; ++k) values.v[k] = operation(values.v[k], other.v[k]);
+    Store<n>(values, y + i);
   }
 };
 
@@ -146,34 +165,6 @@ struct Scale {
     Pack<T, n> values = Load<n>(static_cast<const T*>(x) + i);
     for (int k = 0; k < n; ++k) values.v[k] = a * values.v[k];
     Store<n>(values, x + i);
-  }
-};
-
-template <typename T>
-struct Mul {
-  const T* x;
-  T* y;
-
-  template <int n>
-  STARLING_HOST_DEVICE void At(int64_t i) const {
-    const Pack<T, n> factor = Load<n>(x + i);
-    Pack<T, n> product = Load<n>(static_cast<const T*>(y) + i);
-    for (int k = 0; k < n; ++k) product.v[k] = product.v[k] * factor.v[k];
-    Store<n>(product, y + i);
-  }
-};
-
-template <typename T>
-struct Add {
-  const T* x;
-  T* y;
-
-  template <int n>
-  STARLING_HOST_DEVICE void At(int64_t i) const {
-    const Pack<T, n> added = Load<n>(x + i);
-    Pack<T, n> sum = Load<n>(static_cast<const T*>(y) + i);
-    for (int k = 0; k < n; ++k) sum.v[k] = sum.v[k] + added.v[k];
-    Store<n>(sum, y + i);
   }
 };
 

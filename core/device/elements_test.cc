@@ -61,9 +61,10 @@ TYPED_TEST_SUITE(ElementsTest, Types);
 
 TYPED_TEST(ElementsTest, Axpy) {
   using T = TypeParam;
-  const device::Axpy<T> body{static_cast<T>(0.3), this->x_.template data<T>(),
-                             this->own_.template data<T>()};
-  Run<device::Axpy<T>, T>(body, kOddCount);
+  using Axpy = device::Combine<T, device::PlusTimes<T>>;
+  const Axpy body{
+      {static_cast<T>(0.3)}, this->x_.template data<T>(), this->own_.template data<T>()};
+  Run<Axpy, T>(body, kOddCount);
   ops::Axpy(0.3, this->x_.buffer(), this->host_.buffer());
   ExpectEqual(this->own_, this->host_);
 }
@@ -73,8 +74,8 @@ TYPED_TEST(ElementsTest, ScaleMulAndAdd) {
   T* const own = this->own_.template data<T>();
   const T* const x = this->x_.template data<T>();
   Run<device::Scale<T>, T>({static_cast<T>(0.7), own}, kOddCount);
-  Run<device::Mul<T>, T>({x, own}, kOddCount);
-  Run<device::Add<T>, T>({x, own}, kOddCount);
+  Run<device::Combine<T, device::Times>, T>({{}, x, own}, kOddCount);
+  Run<device::Combine<T, device::Plus>, T>({{}, x, own}, kOddCount);
   ops::Scale(0.7, this->host_.buffer());
   ops::Mul(this->x_.buffer(), this->host_.buffer());
   ops::Add(this->x_.buffer(), this->host_.buffer());

@@ -181,12 +181,10 @@ class CudaDevice final : public Device {
   }
 
   void Axpy(double a, Buffer x, Buffer y, Queue* queue) override {
-    const auto run = [&](auto zero) {
+    WithType(y, [&](auto zero) {
       using T = decltype(zero);
-      Launch<kPiece<T>>(device::Axpy<T>{static_cast<T>(a), Data<T>(x), Data<T>(y)}, y.count,
-                        IsAligned(x, kPiece<T>) && IsAligned(y, kPiece<T>), queue);
-    };
-    WithType(y, run);
+      Combine<T>(device::PlusTimes<T>{static_cast<T>(a)}, x, y, queue);
+    });
   }
 
   void Scale(double a, Buffer x, Queue* queue) override {
@@ -199,21 +197,11 @@ class CudaDevice final : public Device {
   }
 
   void Mul(Buffer x, Buffer y, Queue* queue) override {
-    const auto run = [&](auto zero) {
-      using T = decltype(zero);
-      Launch<kPiece<T>>(device::Mul<T>{Data<T>(x), Data<T>(y)}, y.count,
-                        IsAligned(x, kPiece<T>) && IsAligned(y, kPiece<T>), queue);
-    };
-    WithType(y, run);
+    WithType(y, [&](auto zero) { Combine<decltype(zero)>(device::Times(), x, y, queue); });
   }
 
   void Add(Buffer x, Buffer y, Queue* queue) override {
-    const auto run = [&](auto zero) {
-      using T = decltype(zero);
-      Launch<kPiece<T>>(device::Add<T>{Data<T>(x), Data<T>(y)}, y.count,
-                        IsAligned(x, kPiece<T>) && IsAligned(y, kPiece<T>), queue);
-    };
-    WithType(y, run);
+    WithType(y, [&](auto zero) { Combine<decltype(zero)>(device::Plus(), x, y, queue); });
   }
 
   double Dot(Buffer x, Buffer y, Queue* queue) override {
@@ -268,6 +256,12 @@ class CudaDevice final : public Device {
   template <typename T>
   static T* Data(const Buffer& buffer) {
     return static_cast<T*>(buffer.data);
+  }
+
+  template <typename T, typename Operation>
+  static void Combine(Operation operation, const Buffer& x, const Buffer& y, Queue* queue) {
+    Launch<kPiece<T>>(device::Combine<T, Operation>{operation, Data<T>(x), Data<T>(y)}, y.count,
+                      IsAligned(x, kPiece<T>) && IsAligned(y, kPiece<T>), queue);
   }
 
   const int cards_;
