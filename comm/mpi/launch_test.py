@@ -1,4 +1,4 @@
-"""Runs mpi_test in worlds of several processes, as mpirun starts them."""
+"""Runs a test of a backend in worlds of several processes, as mpirun starts them."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
 // Backend "nccl" but for the cards: all exchanges are on the host. In worlds of processes that the
-// program forks (worlds_main.h).
+// program forks (worlds_main.h), or that mpirun starts.
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -11,10 +11,11 @@
 #include "comm/backend.h"
 #include "comm/backend_conformance.h"
 #include "comm/launch_environment.h"
+#include "comm/mpi_world.h"
 #include "comm/nccl/dispatched_backend.h"
+#include "comm/nccl/meeting.h"
 #include "comm/nccl/nccl.pb.h"
 #include "comm/nccl/worlds_main.h"
-#include "comm/rendezvous.h"
 #include "core/registry.h"
 #include "core/status.h"
 #include "gtest/gtest.h"
@@ -29,8 +30,10 @@ class Hosts {
   static absl::StatusOr<std::unique_ptr<Backend>> Create(const NcclConfig&,
                                                          const Backend::Context& context) {
     ASSIGN_OR_RETURN(const LaunchEnvironment launch, ReadLaunchEnvironment(getenv));
-    ASSIGN_OR_RETURN(auto channel, MeetAtMaster(launch, context.workers, getenv, kPatience));
-    return DispatchedBackend::Create(context, {}, std::move(channel), kPatience);
+    ASSIGN_OR_RETURN(auto channel, Meet(launch, context.workers, kPatience));
+    DispatchedBackend::Options options;
+    options.lost = LeaveMpiUnfinalized;
+    return DispatchedBackend::Create(context, std::move(options), std::move(channel), kPatience);
   }
 };
 

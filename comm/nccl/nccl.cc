@@ -3,14 +3,13 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "comm/backend.h"
 #include "comm/launch_environment.h"
 #include "comm/mpi_world.h"
 #include "comm/nccl/dispatched_backend.h"
+#include "comm/nccl/meeting.h"
 #include "comm/nccl/nccl.pb.h"
 #include "comm/nccl/nccl_carrier.h"
-#include "comm/rendezvous.h"
 #include "core/device/device.h"
 #include "core/registry.h"
 #include "core/status.h"
@@ -20,21 +19,6 @@ namespace {
 
 // How long the processes of a run may take to find each other.
 const absl::Duration kStartPatience = absl::Seconds(60);
-
-absl::StatusOr<std::unique_ptr<ControlChannel>> Meet(const LaunchEnvironment& launch, int workers) {
-  if (launch.launcher == "torchrun" || (launch.launcher.empty() && workers == 1)) {
-    return MeetAtMaster(launch, workers, getenv, kStartPatience);
-  }
-  if (launch.launcher.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the config has ", workers,
-        " workers, but this is one process, started by hand; start `torchrun --no-python ",
-        "--nproc_per_node=", workers, " starling train ...` or `mpirun -np ", workers,
-        " starling train ...`"));
-  }
-  ASSIGN_OR_RETURN(const MpiWorld world, StartMpi("nccl", launch, workers));
-  return MeetOverMpi(world, kStartPatience);
-}
 
 class Nccl {
  public:
@@ -54,7 +38,7 @@ class Nccl {
       return absl::FailedPreconditionError(
           "this machine has no GPU that CUDA can use; `starling doctor` says more");
     }
-    ASSIGN_OR_RETURN(auto channel, Meet(launch, context.workers));
+    ASSIGN_OR_RETURN(auto channel, Meet(launch, context.workers, kStartPatience));
     DispatchedBackend::Options options;
     options.card = launch.local_rank % device->cards();
     options.deterministic = config.deterministic();
