@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -53,6 +52,15 @@ absl::StatusOr<int64_t> Trainer::Start() {
     ASSIGN_OR_RETURN(loss_scale_, LossScale::Create(comm_, plan_->dtype, worker_.mixing.deadline));
   }
   lr_ = parts_.optimizer->lr();
+  for (auto& losses : losses_) losses.resize(config.train().micro_batches());
+  if (config.train().grad_clip_norm() > 0 && numeric_) {
+    std::vector<Range> ranges = {{0, g_.count}};
+    if (config.train().grad_clip_per() == Train::BUCKET) ranges = layout.buckets;
+    for (const Range& range : ranges) {
+      ASSIGN_OR_RETURN(auto clip, ops::NormClip::Create(layout, range, x_.place));
+      clips_.push_back(std::move(clip));
+    }
+  }
   if (numeric_) {
     sampler_ = MakeSampler(*plan_, comm_->rank());
     const auto read = [this](int64_t step, int part, Batch* batch) {
@@ -126,23 +134,10 @@ absl::Status Trainer::ReadBatch(int64_t step, int part, Batch* batch) {
                               worker_.stream(Purpose::kAugmentation, DrawOf(step, part)), batch);
 }
 
-void Trainer::Clip(const Range& range) const {
-  std::vector<Range> tensors;
-  for (const TensorInfo& tensor : worker_.layout->tensors) {
-    if (tensor.offset < range.offset || tensor.offset >= range.offset + range.count) continue;
-    tensors.push_back({tensor.offset, tensor.count});
-  }
-  std::vector<double> sums(tensors.size());
-  ops::SumsOfSquares(g_, tensors, absl::MakeSpan(sums));
-  const double norm = std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
-  const double limit = plan_->config.train().grad_clip_norm();
-  if (norm > limit) ops::Scale(limit / norm, g_.Slice(range.offset, range.count));
-}
-
-absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
+absl::Status Trainer::Gradient(const StepInfo& info) {
   const Train& train = plan_->config.train();
   const int parts = train.micro_batches();
-  const bool clips = train.grad_clip_norm() > 0;
+  const bool clips = !clips_.empty();
   const bool clips_buckets = clips && train.grad_clip_per() == Train::BUCKET;
   const Batch none;
   const auto ignore = [](int) { return absl::OkStatus(); };
@@ -152,7 +147,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     if (parts > 1) ops::Add(micro_sum_.Slice(range.offset, range.count), g);
     if (loss_scale_ != nullptr) loss_scale_->Unscale(g);
     if (parts > 1) ops::Scale(1.0 / parts, g);
-    if (clips_buckets) Clip(range);
+    if (clips_buckets) clips_[bucket]->Run(train.grad_clip_norm(), g_);
     // The norm of all is known only after the last bucket, so clipping by it hands over later.
     if (clips && !clips_buckets) return absl::OkStatus();
     const Phase before = comm_->recorder().Enter(Phase::kUpdate);
@@ -162,7 +157,6 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
   };
   if (parts > 1) ops::Zero(micro_sum_);
   if (loss_scale_ != nullptr) parts_.model->set_loss_scale(loss_scale_->value());
-  double loss = 0;
   for (int part = 0; part < parts; ++part) {
     const Batch* batch = &none;
     comm_->recorder().Enter(Phase::kData);
@@ -176,11 +170,11 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
                          *batch, worker_.stream(Purpose::kDropout, DrawOf(info.step, part)),
                          last ? BucketReady(ready) : BucketReady(ignore)));
     if (!last) ops::Add(g_, micro_sum_);
-    loss += result.loss / parts;
+    RETURN_IF_ERROR(losses_[info.step % 2][part].Take(result.loss));
   }
   comm_->recorder().Enter(Phase::kUpdate);
   if (clips && !clips_buckets) {
-    Clip({0, g_.count});
+    clips_[0]->Run(train.grad_clip_norm(), g_);
     for (int b = 0; b < static_cast<int>(worker_.layout->buckets.size()); ++b) {
       RETURN_IF_ERROR(parts_.algorithm->OnBucketReady(info, b));
     }
@@ -189,7 +183,7 @@ absl::StatusOr<double> Trainer::Gradient(const StepInfo& info) {
     const std::vector<int> workers = EraOf(plan_->eras, info.step).membership.living();
     RETURN_IF_ERROR(loss_scale_->EndStep(info.step, workers));
   }
-  return loss;
+  return absl::OkStatus();
 }
 
 bool Trainer::TakesPart(int64_t step) const {
@@ -264,19 +258,37 @@ absl::Status Trainer::Step(int64_t step) {
   recorder.BeginStep(step);
   recorder.Enter(Phase::kUpdate);
   RETURN_IF_ERROR(parts_.algorithm->OnStepBegin(info));
-  ASSIGN_OR_RETURN(report.loss, Gradient(info));
+  RETURN_IF_ERROR(Gradient(info));
   RETURN_IF_ERROR(parts_.algorithm->OnStepEnd(info));
+  // What the host waits for a card here, that computes.
+  recorder.Enter(Phase::kBackward);
+  RETURN_IF_ERROR(ReportLastStep());
   recorder.Enter(Phase::kOutside);
-  diverged_ = diverged_ || !std::isfinite(report.loss);
   report.lr = info.lr;
   report.seconds = comm_->clock().NowSeconds() - begin;
   report.bytes_sent = comm_->bytes_sent(Traffic::kTraining);
   report.phase_seconds = recorder.step_seconds();
   ASSIGN_OR_RETURN(report.digests, DigestsOf(step + 1));
-  return monitor_->Report(worker_.id, step, report);
+  unreported_ = Unreported{step, std::move(report)};
+  return x_.place == Place::kDevice ? absl::OkStatus() : ReportLastStep();
+}
+
+absl::Status Trainer::ReportLastStep() {
+  if (!unreported_) return absl::OkStatus();
+  auto& [step, report] = *unreported_;
+  const auto& losses = losses_[step % 2];
+  for (const DeferredNumber& loss : losses) {
+    ASSIGN_OR_RETURN(const double value, loss.Read());
+    report.loss += value / static_cast<double>(losses.size());
+  }
+  diverged_ = diverged_ || !std::isfinite(report.loss);
+  const absl::Status status = monitor_->Report(worker_.id, step, report);
+  unreported_.reset();
+  return status;
 }
 
 absl::Status Trainer::Measure(int64_t steps_done) {
+  RETURN_IF_ERROR(ReportLastStep());
   RETURN_IF_ERROR(parts_.algorithm->Quiesce());  // what is on its way belongs to nobody's estimate
   RETURN_IF_ERROR(evaluator_->UpdateAverage());
   ASSIGN_OR_RETURN(const double distance, evaluator_->ConsensusDistance());
@@ -332,6 +344,7 @@ absl::StatusOr<uint64_t> Trainer::Digest() {
 }
 
 absl::StatusOr<bool> Trainer::AnyDiverged() {
+  RETURN_IF_ERROR(ReportLastStep());
   ASSIGN_OR_RETURN(const auto diverged, evaluator_->Gather(diverged_ ? 1.0 : 0.0));
   return std::count(diverged.begin(), diverged.end(), 1.0) > 0;
 }
@@ -375,6 +388,7 @@ absl::StatusOr<TrainedState> Trainer::RunSteps() {
   ASSIGN_OR_RETURN(int64_t step, Start());
   for (;; ++step) {
     if (!TakesPart(step - 1)) {
+      RETURN_IF_ERROR(ReportLastStep());
       ASSIGN_OR_RETURN(step, AwaitReturn(step));
       if (step < 0) return state;
     }

@@ -12,10 +12,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "comm/communicator.h"
+#include "core/device/deferred_number.h"
+#include "core/ops/norm_clip.h"
 #include "core/state.h"
 #include "data/sampler.h"
 #include "experiments/batch_loader.h"
@@ -24,6 +27,7 @@
 #include "experiments/evaluator.h"
 #include "experiments/monitor.h"
 #include "experiments/plan.h"
+#include "experiments/step_report.h"
 #include "optim/loss_scale.h"
 
 namespace starling {
@@ -61,16 +65,14 @@ class Trainer {
   void Pause(int64_t step);
 
   absl::Status Step(int64_t step);
+  // Tells the monitor of the last step, if it has not been told yet.
+  absl::Status ReportLastStep();
 
   // For the loader, maybe on a thread of its own.
   absl::Status ReadBatch(int64_t step, int part, Batch* batch);
 
   // Computes the gradient of the step's batch into g and hands its buckets to the algorithm.
-  absl::StatusOr<double> Gradient(const StepInfo& info);
-  // Scales the gradient in `range`, a bucket or all, down to the limit if its norm exceeds that.
-  // The norm is of sums per tensor, added in tensor order, so that it does not depend on where
-  // buckets end; a device is waited for once.
-  void Clip(const Range& range) const;
+  absl::Status Gradient(const StepInfo& info);
 
   // Validation, measurements and checkpoints, where they are due.
   absl::Status BetweenSteps(int64_t steps_done);
@@ -98,7 +100,18 @@ class Trainer {
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Evaluator> evaluator_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::vector<std::unique_ptr<ops::NormClip>> clips_;  // per bucket or one of all; or none
   double lr_ = 0;
+
+  // A step of which the monitor does not know yet. On a device it is told one step late: reading
+  // the loss waits for the card, which then has the next step to work on.
+  struct Unreported {
+    int64_t step = 0;
+    StepReport report;
+  };
+  std::optional<Unreported> unreported_;
+  // Of the step's micro-batches: of an even step, and of an odd one.
+  std::vector<DeferredNumber> losses_[2];
   bool diverged_ = false;                // this worker has seen a loss that is not finite
   std::unique_ptr<BatchLoader> loader_;  // first to go: it reads with what is above
 };

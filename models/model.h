@@ -28,7 +28,10 @@ namespace starling {
 using BucketReady = std::function<absl::Status(int bucket)>;
 
 struct StepResult {
-  double loss = 0;  // mean over the batch's targets
+  // The mean over the batch's targets: one element, F32 or F64, the model's until its next pass. On
+  // a device it is there when the thread's queue has come so far, and the host need not wait for it
+  // (core/device/deferred_number.h).
+  Buffer loss;
   int64_t examples = 0;
 };
 

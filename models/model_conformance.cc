@@ -176,7 +176,7 @@ TEST_P(ModelConformance, ReportedBucketsMayBeOverwritten) {
     return absl::OkStatus();
   });
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(std::isfinite(result->loss));
+  EXPECT_TRUE(std::isfinite(LossOf(*result)));
   EXPECT_EQ(got, expected);
 }
 

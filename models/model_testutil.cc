@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/device/deferred_number.h"
 #include "core/plugin_table.h"
 #include "core/random/random.h"
 #include "core/registry.h"
@@ -98,11 +99,19 @@ void SetElement(const Buffer& values, int64_t i, double value) {
   }
 }
 
+double LossOf(const StepResult& result) {
+  DeferredNumber loss;
+  CHECK_OK(loss.Take(result.loss));
+  const auto value = loss.Read();
+  CHECK_OK(value);
+  return *value;
+}
+
 double Pass(Model* model, const Batch& batch, uint64_t stream) {
   const auto result = model->ForwardBackward(batch, stream, [](int) { return absl::OkStatus(); });
   CHECK(result.ok()) << result.status();
   CHECK_EQ(result->examples, batch.size);
-  return result->loss;
+  return LossOf(*result);
 }
 
 }  // namespace starling

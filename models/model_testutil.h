@@ -59,6 +59,9 @@ class Arenas {
   int64_t shift_;
 };
 
+// The loss, when a device has computed it.
+double LossOf(const StepResult& result);
+
 // One forward and backward pass that must succeed; returns the loss.
 double Pass(Model* model, const Batch& batch, uint64_t stream = 1);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/device/arena.h"
-#include "core/device/device.h"
 #include "core/ops/ops.h"
 #include "core/status.h"
 
@@ -11,16 +10,6 @@ namespace starling {
 namespace {
 
 constexpr uint16_t kStream = 0xfffc;
-
-// The number in `buffer`, wherever it is.
-absl::StatusOr<double> NumberIn(Buffer buffer) {
-  const Arena copy(1, buffer.type);
-  ops::Copy(buffer, copy.buffer());
-  if (buffer.place == Place::kDevice) RETURN_IF_ERROR(LinkedDevice()->Wait(CurrentQueue()));
-  const Arena number(1, DType::kF64);
-  ops::Convert(copy.buffer(), number.buffer());
-  return number.buffer().as<double>()[0];
-}
 
 }  // namespace
 
@@ -38,12 +27,19 @@ void LossScale::Unscale(Buffer gradient) {
 }
 
 absl::Status LossScale::EndStep(int64_t step, absl::Span<const int> group) {
+  if (step % kWindow == 0 && state_[kSumIsPending] != 0) return StartSum(step, group);
   if ((step + 1) % kWindow != 0) return absl::OkStatus();
   RETURN_IF_ERROR(Quiesce());
   if (state_[kSumIsPending] != 0) Adjust();
-  ASSIGN_OR_RETURN(state_[kSum], NumberIn(count_.buffer()));
   state_[kSumIsPending] = 1;
+  RETURN_IF_ERROR(own_.Take(count_.buffer()));
+  own_is_taken_ = true;
   ops::Zero(count_.buffer());
+  return absl::OkStatus();
+}
+
+absl::Status LossScale::StartSum(int64_t step, absl::Span<const int> group) {
+  RETURN_IF_ERROR(Quiesce());
   ExchangeOptions options;
   // Not training traffic, which is that of the steps and as predicted.
   options.traffic = Traffic::kMeasurement;
@@ -66,6 +62,10 @@ void LossScale::Adjust() {
 }
 
 absl::Status LossScale::Quiesce() {
+  if (own_is_taken_) {
+    own_is_taken_ = false;
+    ASSIGN_OR_RETURN(state_[kSum], own_.Read());
+  }
   if (sum_ == nullptr) return absl::OkStatus();
   const absl::Status status = sum_->Wait();
   sum_ = nullptr;

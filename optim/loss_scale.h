@@ -5,13 +5,14 @@
 //
 // All workers use the same scale, or their gradients would be of different steps of the same rule.
 // It therefore depends only on what all know: every kWindow steps they sum, in the background, how
-// many of their buckets were not finite, and use that sum kWindow steps later, when it has long
-// arrived. If it is not zero the scale halves; after kGrowthSteps steps without any it doubles. A
-// bucket that is not finite becomes zeros before anybody sees it, and nobody waits to be told.
+// many of their buckets were not finite, and use that sum at the end of the next kWindow, when it
+// has long arrived. If it is not zero the scale halves; after kGrowthSteps steps without any it
+// doubles. A bucket that is not finite becomes zeros before anybody sees it, and nobody waits to be
+// told.
 //
 // The window is short because a scale that is too large costs gradients until it has been halved,
 // and as long as it takes for the sum to be free: a message of 8 bytes every fourth step, with
-// four steps' time to arrive.
+// three steps' time to arrive.
 #ifndef OPTIM_LOSS_SCALE_H_
 #define OPTIM_LOSS_SCALE_H_
 
@@ -25,6 +26,7 @@
 #include "absl/types/span.h"
 #include "comm/communicator.h"
 #include "core/buffer.h"
+#include "core/device/deferred_number.h"
 #include "core/state.h"
 
 namespace starling {
@@ -50,26 +52,30 @@ class LossScale {
   void Unscale(Buffer gradient);
 
   // After the last bucket of `step`, at every step from 0 on; `group`: who computes it, sorted. On
-  // a device every kWindow steps the host waits for what the current queue holds.
+  // a device the host waits for a number of the step before at most.
   absl::Status EndStep(int64_t step, absl::Span<const int> group);
 
-  // Waits for a sum under way: for workers that leave. Changes nothing.
+  // Waits for what is under way: for workers that leave. Changes nothing.
   absl::Status Quiesce();
 
   // Shows everything, after Quiesce.
   absl::Status VisitState(StateVisitor* visitor);
 
  private:
-  // Numbers that all workers have alike.
+  // kSum is of the window that has ended, if kSumIsPending; between its last step and the next one,
+  // in which it is summed, this worker's own number. All others all workers have alike.
   enum { kScale, kCleanSteps, kSumIsPending, kSum, kNumbers };
 
   LossScale(Communicator* comm, absl::Duration deadline) : comm_(comm), deadline_(deadline) {}
+  absl::Status StartSum(int64_t step, absl::Span<const int> group);
   void Adjust();
 
   Communicator* const comm_;
   const absl::Duration deadline_;
   std::array<double, kNumbers> state_{kInitial, 0, 0, 0};
   Arena bad_, count_;  // the last bucket's flag; how many were not finite in this window
+  bool own_is_taken_ = false;
+  DeferredNumber own_;  // what kSum becomes, if taken
   std::unique_ptr<Work> sum_;
 };
 

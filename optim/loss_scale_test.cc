@@ -89,35 +89,38 @@ TEST_F(LossScaleTest, DoublesAfterLongEnoughAndStaysInItsBounds) {
   });
 }
 
-// Stopped and resumed in the middle of a window, with a sum under way, it goes on as it would have.
+// Stopped and resumed anywhere in a window, with a sum to come or under way, it goes on as it would
+// have.
 TEST_F(LossScaleTest, GoesOnFromItsState) {
-  RunWith(3, [](Communicator* comm, LossScale* scale) -> absl::Status {
-    ASSIGN_OR_RETURN(const auto resumed, LossScale::Create(comm, DType::kF32, absl::Minutes(1)));
-    const auto gradient = [&](int64_t step) {
-      const bool overflows = step % 11 == 3 * comm->rank();
-      return std::vector<float>{overflows ? static_cast<float>(kInfinity) : 1.0f};
-    };
-    const int64_t stop = 6 * LossScale::kWindow + 2;
-    int64_t step = 0;
-    for (; step < stop; ++step) Step(comm, scale, step, gradient(step));
-    TensorSaver saver(/*layout=*/nullptr);
-    CHECK_OK(scale->VisitState(&saver));
-    TensorLoader loader(/*layout=*/nullptr, &saver.tensors());
-    CHECK_OK(resumed->VisitState(&loader));
-    CHECK_OK(loader.CheckAllUsed());
-    std::vector<double> went_on, would_have;
-    for (; step < 2 * stop; ++step) {
-      Step(comm, scale, step, gradient(step));
-      would_have.push_back(scale->value());
-    }
-    for (step = stop; step < 2 * stop; ++step) {
-      Step(comm, resumed.get(), step, gradient(step));
-      went_on.push_back(resumed->value());
-    }
-    EXPECT_EQ(went_on, would_have);
-    EXPECT_LT(went_on.back(), went_on.front());
-    return absl::OkStatus();
-  });
+  for (int64_t ahead = 0; ahead < LossScale::kWindow; ++ahead) {
+    RunWith(3, [ahead](Communicator* comm, LossScale* scale) -> absl::Status {
+      ASSIGN_OR_RETURN(const auto resumed, LossScale::Create(comm, DType::kF32, absl::Minutes(1)));
+      const auto gradient = [&](int64_t step) {
+        const bool overflows = step % 11 == 3 * comm->rank();
+        return std::vector<float>{overflows ? static_cast<float>(kInfinity) : 1.0f};
+      };
+      const int64_t stop = 6 * LossScale::kWindow + ahead;
+      int64_t step = 0;
+      for (; step < stop; ++step) Step(comm, scale, step, gradient(step));
+      TensorSaver saver(/*layout=*/nullptr);
+      CHECK_OK(scale->VisitState(&saver));
+      TensorLoader loader(/*layout=*/nullptr, &saver.tensors());
+      CHECK_OK(resumed->VisitState(&loader));
+      CHECK_OK(loader.CheckAllUsed());
+      std::vector<double> went_on, would_have;
+      for (; step < 2 * stop; ++step) {
+        Step(comm, scale, step, gradient(step));
+        would_have.push_back(scale->value());
+      }
+      for (step = stop; step < 2 * stop; ++step) {
+        Step(comm, resumed.get(), step, gradient(step));
+        went_on.push_back(resumed->value());
+      }
+      EXPECT_EQ(went_on, would_have);
+      EXPECT_LT(went_on.back(), went_on.front());
+      return absl::OkStatus();
+    });
+  }
 }
 
 }  // namespace

@@ -66,6 +66,34 @@ class PretendDeviceTest(unittest.TestCase):
                     by_referee, _ = self.train(BY_REFEREE, *flags)
                     self.assert_same(by_referee, host)
 
+    def test_the_host_waits_for_no_step(self):
+        for name, flags in ALGORITHMS.items():
+            with self.subTest(name):
+                waits = []
+                for steps in (12, 16):
+                    count = os.path.join(starling.scratch(), "waits")
+                    result, _ = starling.train(
+                        starling.CONFIG, ON_DEVICE, "--set=train.max_steps=%d" % steps, *flags,
+                        binary=BINARY, env={"STARLING_PRETEND_WAITS": count})
+                    self.assertEqual(result.code, 0, result.err)
+                    with open(count, encoding="utf-8") as file:
+                        waits.append(int(file.read()))
+                # At the end, for its state and its evaluation.
+                self.assertGreater(waits[0], 0)
+                self.assertEqual(waits[0], waits[1])
+
+    def test_calibrate_measures_a_device(self):
+        cluster = os.path.join(starling.scratch(), "card.textproto")
+        result = starling.run("calibrate", "--config=" + starling.write(starling.CONFIG),
+                              "--out=" + cluster, "--set=workers=2", "--set=workers_per_node=2",
+                              "--set=topology.name=ring",
+                              ON_DEVICE, binary=BINARY)
+        self.assertEqual(result.code, 0, result.err)
+        with open(cluster, encoding="utf-8") as file:
+            text = file.read()
+        for part in ('name: "mlp"', "fixed_ms", "backward_share", "node_gbps"):
+            self.assertIn(part, text)
+
     def test_a_resumed_run_goes_on_to_the_same_bits(self):
         constant = "--set=schedule.name=constant"
         whole, _ = self.train(constant)

@@ -18,7 +18,6 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "core/buffer.h"
-#include "core/layout.h"
 
 namespace starling {
 
@@ -60,10 +59,11 @@ class Device {
   virtual Event* Record(Queue* queue) = 0;
   virtual void HoldBack(Queue* queue, Event* event) = 0;
   virtual bool HasPassed(Event* event) = 0;  // without waiting
+  virtual absl::Status WaitFor(Event* event) = 0;
   virtual void DeleteEvent(Event* event) = 0;
 
   // Waits for everything in `queue`. What went wrong on the device since the last call is told
-  // here: INTERNAL, with CUDA's own words.
+  // here, and by WaitFor: INTERNAL, with CUDA's own words.
   virtual absl::Status Wait(Queue* queue) = 0;
 
   // Copies between host and device memory, or within the device.
@@ -81,12 +81,16 @@ class Device {
   virtual void Add(Buffer x, Buffer y, Queue* queue) = 0;
   virtual double Dot(Buffer x, Buffer y, Queue* queue) = 0;
   virtual double SquaredDistance(Buffer x, Buffer y, Queue* queue) = 0;
-  virtual void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> sums,
-                             Queue* queue) = 0;
   virtual bool AllFinite(Buffer x, Queue* queue) = 0;
   virtual void ScaleOrZero(double a, Buffer x, Buffer bad, Queue* queue) = 0;
   virtual void RandomMask(uint64_t stream, uint32_t limit, double kept, Buffer mask,
                           Queue* queue) = 0;  // core/ops/random_mask.h
+
+  // For core/ops/norm_clip.h; no host waits. sums[r] <- the sum of the squares of piece r of x;
+  // `pieces`: offset and count of each in turn, of at most NormClip::kPiece elements.
+  virtual void SumsOfSquares(Buffer x, Buffer pieces, Buffer sums, Queue* queue) = 0;
+  // Where norm = sqrt(the sum of `sums`) > limit: x <- (limit / norm) x.
+  virtual void ScaleToNorm(double limit, Buffer sums, Buffer x, Queue* queue) = 0;
 };
 
 // The device of this program; null: it links none, or this machine has no card.
@@ -169,6 +173,10 @@ class QueuePoint {
     if (event_ != nullptr) LinkedDevice()->HoldBack(queue, event_);
   }
   bool passed() const { return event_ == nullptr || LinkedDevice()->HasPassed(event_); }
+  // The host waits for it; errors are the device's.
+  absl::Status Wait() const {
+    return event_ == nullptr ? absl::OkStatus() : LinkedDevice()->WaitFor(event_);
+  }
 
  private:
   explicit QueuePoint(Event* event) : event_(event) {}

@@ -1,12 +1,15 @@
 #include "core/device/pretend_device.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +29,8 @@ constexpr int64_t kCardBytes = int64_t{1} << 31;
 
 struct PretendQueue {
   std::deque<std::function<void()>> work;
-  int64_t done = 0;  // pieces of work
+  int64_t done = 0;       // pieces of work
+  bool computes = false;  // or it has only copied so far
 };
 
 // The place behind so many pieces of work of a queue.
@@ -101,7 +105,15 @@ class PretendDevice final : public Device {
   void HoldBack(Queue* queue, Event* event) override {
     std::lock_guard<std::recursive_mutex> lock(mutex_);
     const PretendEvent point = *reinterpret_cast<PretendEvent*>(event);
-    Put(queue, [this, point] { RunUntil(point.queue.get(), point.behind); });
+    Add(queue, [this, point] { RunUntil(point.queue.get(), point.behind); });
+  }
+
+  absl::Status WaitFor(Event* event) override {
+    std::lock_guard<std::recursive_mutex> lock(mutex_);
+    const auto* point = reinterpret_cast<PretendEvent*>(event);
+    if (point->queue->computes && point->queue->done < point->behind) ++waits_;
+    RunUntil(point->queue.get(), point->behind);
+    return absl::OkStatus();
   }
 
   bool HasPassed(Event* event) override {
@@ -119,15 +131,16 @@ class PretendDevice final : public Device {
   absl::Status Wait(Queue* queue) override {
     std::lock_guard<std::recursive_mutex> lock(mutex_);
     PretendQueue* const own = Find(queue)->get();
+    if (own->computes) ++waits_;
     RunUntil(own, End(*own));
     return absl::OkStatus();
   }
 
   void Copy(const void* from, void* to, int64_t bytes, Queue* queue) override {
-    Put(queue, [=] { std::memmove(to, from, static_cast<size_t>(bytes)); });
+    Add(queue, [=] { std::memmove(to, from, static_cast<size_t>(bytes)); });
   }
   void Zero(void* memory, int64_t bytes, Queue* queue) override {
-    Put(queue, [=] { std::memset(memory, 0, static_cast<size_t>(bytes)); });
+    Add(queue, [=] { std::memset(memory, 0, static_cast<size_t>(bytes)); });
   }
 
   void WeightedSum(absl::Span<const Source> sources, Buffer out, Queue* queue) override {
@@ -157,6 +170,23 @@ class PretendDevice final : public Device {
                   Queue* queue) override {
     Put(queue, [=] { ops::RandomMask(stream, limit, kept, OnHost(mask)); });
   }
+  void SumsOfSquares(Buffer x, Buffer pieces, Buffer sums, Queue* queue) override {
+    Put(queue, [=] {
+      const auto numbers = OnHost(pieces).as<int64_t>();
+      const auto out = OnHost(sums).as<double>();
+      for (size_t r = 0; r < out.size(); ++r) {
+        const Buffer piece = OnHost(x).Slice(numbers[2 * r], numbers[2 * r + 1]);
+        out[r] = ops::Dot(piece, piece);
+      }
+    });
+  }
+  void ScaleToNorm(double limit, Buffer sums, Buffer x, Queue* queue) override {
+    Put(queue, [=] {
+      const auto squares = OnHost(sums).as<double>();
+      const double norm = std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
+      if (norm > limit) ops::Scale(limit / norm, OnHost(x));
+    });
+  }
   double Dot(Buffer x, Buffer y, Queue* queue) override {
     CHECK(Wait(queue).ok());
     return ops::Dot(OnHost(x), OnHost(y));
@@ -165,11 +195,6 @@ class PretendDevice final : public Device {
     CHECK(Wait(queue).ok());
     return ops::SquaredDistance(OnHost(x), OnHost(y));
   }
-  void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> sums,
-                     Queue* queue) override {
-    CHECK(Wait(queue).ok());
-    ops::SumsOfSquares(OnHost(x), ranges, sums);
-  }
   bool AllFinite(Buffer x, Queue* queue) override {
     CHECK(Wait(queue).ok());
     return ops::AllFinite(OnHost(x));
@@ -177,7 +202,19 @@ class PretendDevice final : public Device {
 
   void Put(Queue* queue, std::function<void()> work) {
     std::lock_guard<std::recursive_mutex> lock(mutex_);
-    (*Find(queue))->work.push_back(std::move(work));
+    (*Find(queue))->computes = true;
+    Add(queue, std::move(work));
+  }
+
+  void CatchUp(Queue* queue) {
+    std::lock_guard<std::recursive_mutex> lock(mutex_);
+    PretendQueue* const own = Find(queue)->get();
+    RunUntil(own, End(*own));
+  }
+
+  void WriteWaits(const char* path) {
+    std::lock_guard<std::recursive_mutex> lock(mutex_);
+    std::ofstream(path) << waits_ << "\n";
   }
 
  private:
@@ -185,6 +222,11 @@ class PretendDevice final : public Device {
 
   static int64_t End(const PretendQueue& queue) {
     return queue.done + static_cast<int64_t>(queue.work.size());
+  }
+
+  void Add(Queue* queue, std::function<void()> work) {
+    std::lock_guard<std::recursive_mutex> lock(mutex_);
+    (*Find(queue))->work.push_back(std::move(work));
   }
 
   // Null is the first one.
@@ -210,12 +252,18 @@ class PretendDevice final : public Device {
 
   std::recursive_mutex mutex_;  // work runs other queues' work
   Queues queues_;
+  int64_t waits_ = 0;
   int64_t allocated_ = 0;
   std::map<void*, int64_t> sizes_;
 };
 
 PretendDevice* Instance() {
-  static auto* const device = new PretendDevice;
+  static auto* const device = [] {
+    std::atexit([] {
+      if (const char* path = std::getenv("STARLING_PRETEND_WAITS")) Instance()->WriteWaits(path);
+    });
+    return new PretendDevice;
+  }();
   return device;
 }
 
@@ -225,6 +273,8 @@ const bool is_linked =
 }  // namespace
 
 void Defer(std::function<void()> work) { Instance()->Put(CurrentQueue(), std::move(work)); }
+
+void CatchUp() { Instance()->CatchUp(CurrentQueue()); }
 
 Buffer OnHost(Buffer buffer) {
   buffer.place = Place::kHost;

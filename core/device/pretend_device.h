@@ -3,6 +3,10 @@
 // until an event holds another queue back that is being waited for. Whoever forgets to wait, or to
 // hold back, computes with what was there before; a real device would do so now and then.
 //
+// Where the environment's STARLING_PRETEND_WAITS names a file, it gets, when the program ends, how
+// often the host has waited for a queue: to its end, or for an event that had not passed. Queues
+// that only copy do not count.
+//
 // A program that links //core/device:pretend_device has it, with two cards. Passes need twins:
 //
 //   STARLING_PRETEND_PASS(DescentPass, DescentStep);   // at namespace starling, in a .cc file
@@ -19,6 +23,10 @@ namespace starling::pretend {
 
 // Puts `work`, which must not wait for anything, into the calling thread's current queue.
 void Defer(std::function<void()> work);
+
+// Does what is in the calling thread's current queue, for what the pretended device itself does at
+// once: the host is not said to have waited for it.
+void CatchUp();
 
 // The same numbers as the host sees them.
 Buffer OnHost(Buffer buffer);

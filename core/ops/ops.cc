@@ -336,24 +336,6 @@ double SquaredDistance(Buffer x, Buffer y) {
   return HWY_DYNAMIC_DISPATCH(SquaredDistanceOf)(x, y);
 }
 
-void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> sums) {
-  CHECK_EQ(ranges.size(), sums.size());
-  for (const Range& range : ranges) {
-    CHECK(range.offset >= 0 && range.count >= 0 && range.offset + range.count <= x.count)
-        << range.count << " from " << range.offset << " on, of " << Described(x);
-  }
-  if (!HasNumbers(x)) {
-    std::fill(sums.begin(), sums.end(), 0.0);
-  } else if (Device* device = DeviceOf(x)) {
-    device->SumsOfSquares(x, ranges, sums, CurrentQueue());
-  } else {
-    for (size_t r = 0; r < ranges.size(); ++r) {
-      const Buffer values = x.Slice(ranges[r].offset, ranges[r].count);
-      sums[r] = HWY_DYNAMIC_DISPATCH(DotOf)(values, values);
-    }
-  }
-}
-
 bool AllFinite(Buffer x) {
   if (!HasNumbers(x)) return true;
   if (Device* device = DeviceOf(x)) return device->AllFinite(x, CurrentQueue());

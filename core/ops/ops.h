@@ -12,8 +12,7 @@
 // the same bits where it is element by element; reductions wait for the result. A weighted sum has
 // at most 128 sources there.
 //
-// On Place::kVirtual nothing is touched; Dot, SquaredDistance and SumsOfSquares give 0, AllFinite
-// true.
+// On Place::kVirtual nothing is touched; Dot and SquaredDistance give 0, AllFinite true.
 // CHECK-fails on mismatched counts or types: callers built the buffers.
 #ifndef CORE_OPS_OPS_H_
 #define CORE_OPS_OPS_H_
@@ -22,7 +21,6 @@
 
 #include "absl/types/span.h"
 #include "core/buffer.h"
-#include "core/layout.h"
 
 namespace starling::ops {
 
@@ -60,10 +58,6 @@ double Dot(Buffer x, Buffer y);
 
 // Returns sum_i (x_i - y_i)^2, in double, summed as in Dot.
 double SquaredDistance(Buffer x, Buffer y);
-
-// sums[r] <- Dot of the elements of x in ranges[r] with themselves; on a device all are waited for
-// once. As many sums as ranges, which lie in x.
-void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> sums);
 
 // Whether every element is finite.
 bool AllFinite(Buffer x);

@@ -140,21 +140,6 @@ TYPED_TEST(OpsTest, ReductionsUseSixteenPartialSums) {
   });
 }
 
-TYPED_TEST(OpsTest, SumsOfSquaresAreDotsOfRanges) {
-  using T = TypeParam;
-  this->ForEachCase([](const std::vector<T>& x, const std::vector<T>&) {
-    const int64_t n = static_cast<int64_t>(x.size());
-    const Range ranges[] = {{0, n}, {n / 3, n / 2}, {n, 0}, {n / 2, n - n / 2}};
-    Misaligned<T> p(x);
-    double sums[4];
-    SumsOfSquares(p.buffer(), ranges, absl::MakeSpan(sums));
-    for (int r = 0; r < 4; ++r) {
-      const Buffer values = p.buffer().Slice(ranges[r].offset, ranges[r].count);
-      EXPECT_EQ(sums[r], Dot(values, values)) << r;
-    }
-  });
-}
-
 TYPED_TEST(OpsTest, AllFiniteFindsEveryPlace) {
   using T = TypeParam;
   for (T bad : {std::numeric_limits<T>::infinity(), -std::numeric_limits<T>::infinity(),
@@ -202,9 +187,6 @@ TEST(OpsPlaceTest, VirtualBuffersAreLeftAlone) {
   Zero(x);
   EXPECT_EQ(Dot(x, x), 0);
   EXPECT_EQ(SquaredDistance(x, x), 0);
-  double sums[] = {1, 2};
-  SumsOfSquares(x, {{0, 10}, {10, 990}}, absl::MakeSpan(sums));
-  EXPECT_EQ(sums[0] + sums[1], 0);
   EXPECT_TRUE(AllFinite(x));
   ScaleOrZero(2, x, x.Slice(0, 1));
 }
@@ -225,8 +207,6 @@ TEST(OpsDeathTest, RefusesBuffersThatDisagree) {
   EXPECT_DEATH(Add(x, AsBuffer(absl::MakeSpan(doubles))), "4 x F32 against 4 x F64");
   std::vector<int32_t> integers(4);
   EXPECT_DEATH(Scale(2, AsBuffer(absl::MakeSpan(integers))), "not on I32");
-  double sum = 0;
-  EXPECT_DEATH(SumsOfSquares(x, {{2, 3}}, absl::MakeSpan(&sum, 1)), "3 from 2 on, of 4 x F32");
 }
 
 }  // namespace

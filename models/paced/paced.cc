@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "core/buffer.h"
 #include "core/clock.h"
 #include "core/ops/ops.h"
 #include "core/random/random.h"
@@ -121,7 +123,7 @@ class Paced final : public Model {
     }
     double pace = 1;
     if (jitter_ > 0) pace = std::max(0.0, 1 + jitter_ * Random(stream).Normal());
-    double loss = 0;
+    loss_ = 0;
     // When what has been computed so far ends. Waking up late and writing the gradient are part of
     // the modelled time and do not add up; what `ready` takes comes on top.
     double due = clock_->NowSeconds() + pace * forward_seconds_;
@@ -132,7 +134,7 @@ class Paced final : public Model {
       const Range& bucket = layout_.buckets[b];
       for (; tensor != layout_.tensors.end() && tensor->offset < bucket.offset + bucket.count;
            ++tensor) {
-        loss += Differentiate(*tensor);
+        loss_ += Differentiate(*tensor);
       }
       const double share = static_cast<double>(bucket.count) / static_cast<double>(layout_.size);
       due += pace * backward_seconds_ * share;
@@ -141,7 +143,7 @@ class Paced final : public Model {
       RETURN_IF_ERROR(ready(static_cast<int>(b)));
       due += clock_->NowSeconds() - handed_over;
     }
-    return StepResult{loss, batch.size};
+    return StepResult{AsBuffer(absl::MakeSpan(&loss_, 1)), batch.size};
   }
 
   // Takes no modelled time.
@@ -205,6 +207,7 @@ class Paced final : public Model {
   Arena optimum_;  // made by the first evaluation: only some do any
   Layout layout_;
   Buffer x_, g_;
+  double loss_ = 0;  // of the last pass
 };
 
 STARLING_REGISTER_PLUGIN(Model, Paced, PacedConfig,

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "core/buffer.h"
 #include "core/random/random.h"
 #include "core/registry.h"
 #include "core/status.h"
@@ -99,7 +101,7 @@ class Quadratic final : public Model {
           "model \"quadratic\": no gradients are bound; Bind(x, g) comes before ForwardBackward");
     }
     const std::vector<double> x = Parameters();
-    const double loss = term_.Value(x);
+    loss_ = term_.Value(x);
     ForwardDone();
     Random random(stream);
     size_t k = 0;
@@ -114,7 +116,7 @@ class Quadratic final : public Model {
       }
     }
     RETURN_IF_ERROR(ready(bucket));
-    return StepResult{loss, batch.size};
+    return StepResult{AsBuffer(absl::MakeSpan(&loss_, 1)), batch.size};
   }
 
   // The common objective f(x), for every example.
@@ -155,6 +157,7 @@ class Quadratic final : public Model {
   std::optional<QuadraticObjective> objective_;  // made by the first evaluation: only some do any
   Layout layout_;
   Buffer x_, g_;
+  double loss_ = 0;  // of the last pass
 };
 
 STARLING_REGISTER_PLUGIN(Model, Quadratic, QuadraticConfig,

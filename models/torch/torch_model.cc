@@ -140,6 +140,7 @@ class TorchModel final : public Model {
   std::vector<StartingDistribution> starting_;
   std::vector<torch::Tensor> built_;  // starting values on the host, if net_.start is kAsBuilt
   Buffer x_, g_;
+  torch::Tensor loss_;  // of the last pass
 
   // The backward pass under way. While order_ is being found there are no buckets to report.
   std::vector<int> completed_;  // parameters, in the order of their gradients
@@ -329,9 +330,8 @@ absl::StatusOr<StepResult> TorchModel::ForwardBackward(const Batch& batch, uint6
     const torch::Tensor loss = Loss(fields, stream);
     ForwardDone();
     loss.backward(torch::full_like(loss, loss_scale()));
-    // On a device, the only thing in a pass that waits for it.
-    result.loss = loss.item<double>();
-    result.examples = batch.size;
+    loss_ = loss.detach();
+    result = {Buffer{loss_.data_ptr(), 1, *DTypeFor(loss_.scalar_type()), place()}, batch.size};
   });
   ready_ = nullptr;
   RETURN_IF_ERROR(ready_status_);

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "core/buffer.h"
 #include "core/layout.h"
 #include "core/random/random.h"
@@ -73,7 +74,7 @@ class Dyadic final : public Model {
   absl::StatusOr<StepResult> ForwardBackward(const Batch& batch, uint64_t,
                                              const BucketReady& ready) override {
     if (g_.count == 0) return absl::FailedPreconditionError("model \"dyadic\": nothing is bound");
-    const double loss = Value(terms_[own_]);
+    loss_ = Value(terms_[own_]);
     ForwardDone();
     const Term& term = terms_[own_];
     ForEach([&](int64_t k, int64_t place) {
@@ -82,7 +83,7 @@ class Dyadic final : public Model {
     for (size_t b = 0; b < layout_.buckets.size(); ++b) {
       RETURN_IF_ERROR(ready(static_cast<int>(b)));
     }
-    return StepResult{loss, batch.size};
+    return StepResult{AsBuffer(absl::MakeSpan(&loss_, 1)), batch.size};
   }
 
   absl::Status Evaluate(const Batch& batch, MetricSums* sums) override {
@@ -128,6 +129,7 @@ class Dyadic final : public Model {
   std::vector<Term> terms_;
   int own_ = 0;
   Buffer x_, g_;
+  double loss_ = 0;  // of the last pass
 };
 
 STARLING_REGISTER_PLUGIN(Model, Dyadic, Empty,

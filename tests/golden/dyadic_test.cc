@@ -31,7 +31,7 @@ TEST(DyadicTest, GradientIsThatOfTheLoss) {
     const auto result =
         (*model)->ForwardBackward(MadeUpBatch({}, 1, 1), 1, [](int) { return absl::OkStatus(); });
     CHECK_OK(result);
-    return result->loss;
+    return LossOf(*result);
   };
   for (const TensorInfo& tensor : (*model)->layout().tensors) {
     for (int64_t i = tensor.offset; i < tensor.offset + tensor.count; ++i) {

@@ -107,7 +107,7 @@ struct Side {
     });
     CHECK_OK(result);
     EXPECT_EQ(next, static_cast<int>(model->layout().buckets.size()));
-    return result->loss;
+    return LossOf(*result);
   }
 
   const std::thread::id self = std::this_thread::get_id();

@@ -1,6 +1,10 @@
 // core/ops on the device: the bits of the host, on odd sizes and offsets.
 #include "core/ops/ops.h"
 
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -8,7 +12,9 @@
 #include "core/buffer.h"
 #include "core/device/device.h"
 #include "core/layout.h"
+#include "core/ops/norm_clip.h"
 #include "core/ops/random_mask.h"
+#include "core/status.h"
 #include "gtest/gtest.h"
 #include "tests/gpu/device_testing.h"
 
@@ -113,20 +119,35 @@ TEST_F(DeviceOpsTest, ReductionsAreTheSameEachTimeAndRight) {
   });
 }
 
-TEST_F(DeviceOpsTest, SumsOfSquaresOfManyRangesAtOnce) {
+TEST_F(DeviceOpsTest, NormClipIsThatOfTheHostAndAlwaysTheSame) {
   ForEach([](DType type, int64_t count, const std::string& what) {
-    const Twins x = RandomTwins(count, type, 1);
-    // Some overlap, some are empty, most begin where nothing is aligned.
-    std::vector<Range> ranges = {{0, count}, {count, 0}, {count / 3, count - count / 3}};
-    for (int64_t i = 0; i < 300; ++i) ranges.push_back({i * count / 300, count / 300});
-    std::vector<double> host(ranges.size()), device(ranges.size(), -1), again(ranges.size(), -1);
-    ops::SumsOfSquares(x.host.buffer(), ranges, absl::MakeSpan(host));
-    ops::SumsOfSquares(x.device.buffer(), ranges, absl::MakeSpan(device));
-    ops::SumsOfSquares(x.device.buffer(), ranges, absl::MakeSpan(again));
-    EXPECT_EQ(device, again) << what;
-    for (size_t r = 0; r < ranges.size(); ++r) {
-      EXPECT_NEAR(device[r], host[r], 1e-13 * (host[r] + 1)) << what << ", range " << r;
+    if (count == 0) return;
+    // Tensors of very different sizes, most of which begin where nothing is aligned.
+    std::vector<TensorInfo> tensors;
+    for (int64_t rest = count; rest > 0; rest -= tensors.back().shape[0]) {
+      tensors.emplace_back().shape = {(rest + 1) / 2};
     }
+    const Layout layout = MakeLayout(std::move(tensors), /*bucket_bytes=*/1, SizeOf(type));
+    const Twins x = RandomTwins(layout.size, type, 1);
+    const Range all = {0, layout.size};
+    const auto on_host = ops::NormClip::Create(layout, all, Place::kHost);
+    const auto on_device = ops::NormClip::Create(layout, all, Place::kDevice);
+    CHECK_OK(on_host);
+    CHECK_OK(on_device);
+    (*on_device)->Run(1e6, x.device.buffer());
+    ExpectSameBits(x, what + ", within the limit");
+    (*on_device)->Run(0.25, x.device.buffer());
+    const Arena clipped = x.Downloaded();
+    x.Upload();
+    (*on_device)->Run(0.25, x.device.buffer());
+    const Arena again = x.Downloaded();
+    EXPECT_EQ(std::memcmp(again.buffer().data, clipped.buffer().data, again.buffer().bytes()), 0)
+        << what;
+    (*on_host)->Run(0.25, x.host.buffer());
+    const Buffer expected = x.host.buffer();
+    const double norm = std::sqrt(ops::Dot(expected, expected));
+    const double off = std::sqrt(ops::SquaredDistance(clipped.buffer(), expected));
+    EXPECT_LE(off, (type == DType::kF32 ? 1e-7 : 1e-14) * norm) << what;
   });
 }
 

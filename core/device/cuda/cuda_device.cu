@@ -14,7 +14,6 @@
 #include "core/device/cuda/reductions.cuh"
 #include "core/device/device.h"
 #include "core/device/elements.h"
-#include "core/layout.h"
 #include "glog/logging.h"
 
 namespace starling::cuda {
@@ -141,6 +140,13 @@ class CudaDevice final : public Device {
     return cudaEventQuery(reinterpret_cast<cudaEvent_t>(event)) != cudaErrorNotReady;
   }
 
+  absl::Status WaitFor(Event* event) override {
+    const absl::Status started = StatusOf(cudaGetLastError(), "starting a kernel");
+    if (!started.ok()) return started;
+    return StatusOf(cudaEventSynchronize(reinterpret_cast<cudaEvent_t>(event)),
+                    "work on the device");
+  }
+
   void DeleteEvent(Event* event) override {
     cudaEventDestroy(reinterpret_cast<cudaEvent_t>(event));
   }
@@ -218,10 +224,24 @@ class CudaDevice final : public Device {
     });
   }
 
-  void SumsOfSquares(Buffer x, absl::Span<const Range> ranges, absl::Span<double> sums,
-                     Queue* queue) override {
-    WithType(x,
-             [&](auto zero) { cuda::SumsOfSquares(Data<decltype(zero)>(x), ranges, sums, queue); });
+  void SumsOfSquares(Buffer x, Buffer pieces, Buffer sums, Queue* queue) override {
+    WithType(x, [&](auto zero) {
+      using T = decltype(zero);
+      SumPieces<<<static_cast<int>(sums.count), kThreads, 0, StreamOf(queue)>>>(
+          Data<T>(x), Data<int64_t>(pieces), Data<double>(sums));
+    });
+  }
+
+  void ScaleToNorm(double limit, Buffer sums, Buffer x, Queue* queue) override {
+    WithType(x, [&](auto zero) {
+      using T = decltype(zero);
+      const auto run = [&](auto kernel, int n) {
+        kernel<<<BlocksFor(x.count / n), kThreads, 0, StreamOf(queue)>>>(
+            limit, Data<double>(sums), sums.count, Data<T>(x), x.count);
+      };
+      constexpr int n = kPiece<T>;
+      IsAligned(x, n) ? run(cuda::ScaleToNorm<n, T>, n) : run(cuda::ScaleToNorm<1, T>, 1);
+    });
   }
 
   bool AllFinite(Buffer x, Queue* queue) override {

@@ -33,13 +33,19 @@ inline int BlocksFor(int64_t pieces) {
   return static_cast<int>(std::clamp<int64_t>((pieces + kThreads - 1) / kThreads, 1, kMostBlocks));
 }
 
+// This thread's share of `count` elements.
 template <int n, typename Body>
-__global__ void __launch_bounds__(kThreads) Run(const __grid_constant__ Body body, int64_t count) {
+__device__ void DoElements(const Body& body, int64_t count) {
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int64_t threads = static_cast<int64_t>(gridDim.x) * kThreads;
   const int64_t pieces = count / n;
   for (int64_t piece = thread; piece < pieces; piece += threads) body.template At<n>(piece * n);
   for (int64_t i = pieces * n + thread; i < count; i += threads) body.template At<1>(i);
+}
+
+template <int n, typename Body>
+__global__ void __launch_bounds__(kThreads) Run(const __grid_constant__ Body body, int64_t count) {
+  DoElements<n>(body, count);
 }
 
 // Does `count` elements. `aligned`: every buffer begins where n elements of its type may.
