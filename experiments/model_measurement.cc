@@ -9,8 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cluster/message_times.h"
+#include "core/device/device.h"
 #include "core/random/random.h"
 #include "core/status.h"
+#include "experiments/batch_loader.h"
 
 namespace starling {
 namespace {
@@ -40,8 +42,7 @@ class Passes {
   Passes(const Plan& plan, Communicator* comm) : plan_(plan), comm_(comm) {}
 
   absl::Status Start() {
-    Clock& clock = comm_->clock();
-    ASSIGN_OR_RETURN(parts_, MakeWorkerParts(plan_, comm_->rank(), &clock));
+    ASSIGN_OR_RETURN(parts_, MakeWorkerParts(plan_, comm_));
     const Layout& layout = parts_.model->layout();
     ASSIGN_OR_RETURN(x_, comm_->Allocate(layout.size, plan_.dtype));
     ASSIGN_OR_RETURN(g_, comm_->Allocate(layout.size, plan_.dtype));
@@ -51,6 +52,15 @@ class Passes {
     RETURN_IF_ERROR(parts_.model->Bind(x_, g_));
     RETURN_IF_ERROR(parts_.optimizer->Start(layout, plan_.dtype, x_.place));
     sampler_ = MakeSampler(plan_, comm_->rank());
+    const auto read = [this](int64_t step, int part, Batch* batch) {
+      const auto ids = sampler_->Next(step);
+      const size_t size = ids.size() / plan_.config.train().micro_batches();
+      return plan_.dataset->Read(Split::kTrain, ids.subspan(part * size, size),
+                                 WorkerOf(plan_, comm_).stream(Purpose::kAugmentation, step),
+                                 batch);
+    };
+    ASSIGN_OR_RETURN(loader_, BatchLoader::Create(read, plan_.config.train().micro_batches(),
+                                                  kWarmUpSteps + kMostSteps, x_.place));
     return absl::OkStatus();
   }
 
@@ -63,16 +73,16 @@ class Passes {
     Times times;
     times.backward.assign(layout().buckets.size(), 0);
     double last = clock.NowSeconds();
-    // Adds what has passed since the last call.
+    absl::Status computed;
+    // Adds what has passed since the last call, until a device has done all that it has been given.
     const auto lap = [&](double* part) {
+      if (x_.place == Place::kDevice) computed.Update(LinkedDevice()->Wait(CurrentQueue()));
       const double now = clock.NowSeconds();
       *part += now - last;
       last = now;
     };
     parts_.model->set_forward_done([&] { lap(&times.forward); });
     parts_.optimizer->BeginStep();
-    const auto ids = sampler_->Next(step);
-    const int64_t size = static_cast<int64_t>(ids.size()) / parts;
     for (int part = 0; part < parts; ++part) {
       const auto ready = [&](int b) -> absl::Status {
         lap(&times.backward[b]);
@@ -81,12 +91,12 @@ class Passes {
         lap(&times.update);
         return absl::OkStatus();
       };
-      RETURN_IF_ERROR(plan_.dataset->Read(Split::kTrain, ids.subspan(part * size, size),
-                                          worker.stream(Purpose::kAugmentation, step), &batch_));
+      ASSIGN_OR_RETURN(const Batch* const batch, loader_->Next(step, part));
       RETURN_IF_ERROR(
-          parts_.model->ForwardBackward(batch_, worker.stream(Purpose::kDropout, step), ready)
+          parts_.model->ForwardBackward(*batch, worker.stream(Purpose::kDropout, step), ready)
               .status());
     }
+    RETURN_IF_ERROR(computed);
     return times;
   }
 
@@ -107,7 +117,7 @@ class Passes {
   WorkerParts parts_;
   std::unique_ptr<Sampler> sampler_;
   Buffer x_, g_, sent_;
-  Batch batch_;
+  std::unique_ptr<BatchLoader> loader_;  // first to go: it reads with what is above
 };
 
 // Evenly spaced quantiles of factors around 1.

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "cluster/message_times.h"
 #include "core/buffer.h"
+#include "core/device/device.h"
 #include "core/status.h"
 
 namespace starling {
@@ -165,6 +166,9 @@ class NetworkMeasurement {
       ASSIGN_OR_RETURN(const auto work, start(message, {1, (*number_)++, 0, 0}));
       if (work == nullptr) continue;
       RETURN_IF_ERROR(work->Wait());
+      if (message.place == Place::kDevice) {
+        RETURN_IF_ERROR(LinkedDevice()->Wait(CurrentQueue()));
+      }
       end = comm_->clock().NowSeconds();
     }
     ASSIGN_OR_RETURN(const auto seconds, GatherMeasured(comm_, (*number_)++, end - begin));
