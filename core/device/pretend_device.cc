@@ -206,12 +206,6 @@ class PretendDevice final : public Device {
     Add(queue, std::move(work));
   }
 
-  void CatchUp(Queue* queue) {
-    std::lock_guard<std::recursive_mutex> lock(mutex_);
-    PretendQueue* const own = Find(queue)->get();
-    RunUntil(own, End(*own));
-  }
-
   void WriteWaits(const char* path) {
     std::lock_guard<std::recursive_mutex> lock(mutex_);
     std::ofstream(path) << waits_ << "\n";
@@ -273,8 +267,6 @@ const bool is_linked =
 }  // namespace
 
 void Defer(std::function<void()> work) { Instance()->Put(CurrentQueue(), std::move(work)); }
-
-void CatchUp() { Instance()->CatchUp(CurrentQueue()); }
 
 Buffer OnHost(Buffer buffer) {
   buffer.place = Place::kHost;

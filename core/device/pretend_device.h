@@ -24,10 +24,6 @@ namespace starling::pretend {
 // Puts `work`, which must not wait for anything, into the calling thread's current queue.
 void Defer(std::function<void()> work);
 
-// Does what is in the calling thread's current queue, for what the pretended device itself does at
-// once: the host is not said to have waited for it.
-void CatchUp();
-
 // The same numbers as the host sees them.
 Buffer OnHost(Buffer buffer);
 

@@ -15,7 +15,7 @@
 //   };
 //   STARLING_RULES_END
 
-#ifdef __CUDACC__
+#ifdef STARLING_RULES_FOR_DEVICE  // by core/device/cuda/fused_pass.cuh
 
 #include "core/device/number.h"
 
@@ -46,4 +46,4 @@
   HWY_AFTER_NAMESPACE();
 #endif
 
-#endif  // __CUDACC__
+#endif  // STARLING_RULES_FOR_DEVICE

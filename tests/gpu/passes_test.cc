@@ -1,6 +1,4 @@
 // The optimizers' passes on the device: the bits of the host.
-#include <cuda_runtime_api.h>
-
 #include <string>
 #include <vector>
 
@@ -71,42 +69,6 @@ TEST_F(DevicePassTest, Adam) { Expect(AdamPass, kAdam, 2); }
 TEST_F(DevicePassTest, AccumAdam) {
   Expect(AccumAdamPass, AccumAdamStep{kAdam, 0.25}, 3);
   Expect(AccumAdamCommitPass, AccumAdamStep{kAdam, 0.25}, 3);
-}
-
-// A captured pass allocates nothing, synchronizes nothing and starts the same kernels each time.
-TEST_F(DevicePassTest, CanBeCapturedIntoAGraph) {
-  constexpr int64_t kCount = 32 * 1001;
-  const Twins x = RandomTwins(kCount, DType::kF32, 1),
-              gradient = RandomTwins(kCount, DType::kF32, 2);
-  const Twins state[] = {RandomTwins(kCount, DType::kF32, 3),
-                         RandomTwins(kCount, DType::kF32, 4, /*positive=*/true)};
-  const auto pass = [&](bool on_host) {
-    const auto side = [&](const Twins& twins) {
-      return on_host ? twins.host.buffer() : twins.device.buffer();
-    };
-    const std::vector<Source> mix = {{0.5, side(x)}, {0.5, side(gradient)}};
-    const std::vector<Buffer> buffers = {side(state[0]), side(state[1])};
-    AdamPass({side(x), side(gradient), mix, {}, buffers, {0, kCount}}, kAdam);
-  };
-  auto queue = OwnedQueue::New();
-  CHECK_OK(queue);
-  CHECK_OK(LinkedDevice()->Wait(CurrentQueue()));  // the numbers are there
-  const QueueScope scope(queue->get());
-  const auto stream = reinterpret_cast<cudaStream_t>(queue->get());
-  cudaGraph_t graph;
-  cudaGraphExec_t captured;
-  ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaSuccess);
-  pass(/*on_host=*/false);
-  ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
-  ASSERT_EQ(cudaGraphInstantiate(&captured, graph, 0), cudaSuccess);
-  for (int i = 0; i < 3; ++i) {
-    ASSERT_EQ(cudaGraphLaunch(captured, stream), cudaSuccess);
-    pass(/*on_host=*/true);
-  }
-  ExpectSameBits(x, "x");
-  ExpectSameBits(state[1], "state");
-  cudaGraphExecDestroy(captured);
-  cudaGraphDestroy(graph);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // What the kernels of passes do with a 16-byte piece, without what they do with the rest: for
 // accesses_test.py, which reads the PTX.
+#include "core/device/cuda/fused_pass.cuh"
 #include "core/device/elements.h"
 #include "optim/accum_adam/accum_adam_rule-inl.h"
 #include "optim/adam/adam_rule-inl.h"

@@ -21,6 +21,12 @@ CUDA_ONLY = select({
     "//conditions:default": [str(Label("//third_party/cuda:never"))],
 })
 
+# For what stands in for a card.
+WITHOUT_CUDA = select({
+    str(Label("//third_party/cuda:enabled")): [str(Label("//third_party/cuda:never"))],
+    "//conditions:default": [],
+})
+
 def with_cuda(labels):
     """Returns `labels` where CUDA is enabled, else nothing: for deps."""
     return select({

@@ -227,8 +227,8 @@ class CudaDevice final : public Device {
   void SumsOfSquares(Buffer x, Buffer pieces, Buffer sums, Queue* queue) override {
     WithType(x, [&](auto zero) {
       using T = decltype(zero);
-      SumPieces<<<static_cast<int>(sums.count), kThreads, 0, StreamOf(queue)>>>(
-          Data<T>(x), Data<int64_t>(pieces), Data<double>(sums));
+      Start(SumPieces<T>, static_cast<int>(sums.count), queue, Data<T>(x), Data<int64_t>(pieces),
+            Data<double>(sums));
     });
   }
 
@@ -236,8 +236,8 @@ class CudaDevice final : public Device {
     WithType(x, [&](auto zero) {
       using T = decltype(zero);
       const auto run = [&](auto kernel, int n) {
-        kernel<<<BlocksFor(x.count / n), kThreads, 0, StreamOf(queue)>>>(
-            limit, Data<double>(sums), sums.count, Data<T>(x), x.count);
+        Start(kernel, BlocksFor(x.count / n), queue, limit, Data<double>(sums), sums.count,
+              Data<T>(x), x.count);
       };
       constexpr int n = kPiece<T>;
       IsAligned(x, n) ? run(cuda::ScaleToNorm<n, T>, n) : run(cuda::ScaleToNorm<1, T>, 1);

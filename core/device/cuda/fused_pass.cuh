@@ -10,6 +10,9 @@
 #include "core/device/cuda/launch.cuh"
 #include "core/ops/fused_pass.h"
 
+// Rules that are included from here on are for kernels.
+#define STARLING_RULES_FOR_DEVICE
+
 namespace starling::cuda {
 
 template <template <typename> class Rule, typename T, typename Step>

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -48,14 +49,25 @@ __global__ void __launch_bounds__(kThreads) Run(const __grid_constant__ Body bod
   DoElements<n>(body, count);
 }
 
+// Starts `kernel` on so many blocks.
+template <typename... Parameters, typename... Arguments>
+void Start(void (*kernel)(Parameters...), int blocks, Queue* queue, Arguments&&... arguments) {
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(blocks);
+  config.blockDim = dim3(kThreads);
+  config.stream = StreamOf(queue);
+  // What is wrong with it Wait tells.
+  cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
+}
+
 // Does `count` elements. `aligned`: every buffer begins where n elements of its type may.
 template <int n, typename Body>
 void Launch(const Body& body, int64_t count, bool aligned, Queue* queue) {
   if (count == 0) return;
   if (aligned) {
-    Run<n><<<BlocksFor(count / n), kThreads, 0, StreamOf(queue)>>>(body, count);
+    Start(Run<n, Body>, BlocksFor(count / n), queue, body, count);
   } else {
-    Run<1><<<BlocksFor(count), kThreads, 0, StreamOf(queue)>>>(body, count);
+    Start(Run<1, Body>, BlocksFor(count), queue, body, count);
   }
 }
 

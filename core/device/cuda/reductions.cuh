@@ -21,7 +21,7 @@ static __device__ double BlockSum(double own) {
   __shared__ double sums[kThreads];
   sums[threadIdx.x] = own;
   __syncthreads();
-  for (int half = kThreads / 2; half > 0; half /= 2) {
+  for (unsigned half = kThreads / 2; half > 0; half /= 2) {
     if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
     __syncthreads();
   }
@@ -91,12 +91,12 @@ class ReductionSpace {
   ReductionSpace& operator=(const ReductionSpace&) = delete;
 
   template <typename Term>
-  double Sum(const Term& term, int64_t count, cudaStream_t stream) {
+  double Sum(const Term& term, int64_t count, Queue* queue) {
     double* const total = partial_ + kReducingBlocks;
-    Reduce<<<kReducingBlocks, kThreads, 0, stream>>>(term, count, partial_);
-    AddPartialSums<<<1, kThreads, 0, stream>>>(partial_, total);
-    cudaMemcpyAsync(total_, total, sizeof(double), cudaMemcpyDeviceToHost, stream);
-    const absl::Status done = StatusOf(cudaStreamSynchronize(stream), "a reduction");
+    Start(Reduce<Term>, kReducingBlocks, queue, term, count, partial_);
+    Start(AddPartialSums, 1, queue, partial_, total);
+    cudaMemcpyAsync(total_, total, sizeof(double), cudaMemcpyDeviceToHost, StreamOf(queue));
+    const absl::Status done = StatusOf(cudaStreamSynchronize(StreamOf(queue)), "a reduction");
     if (done.ok()) return *total_;
     LOG(ERROR) << done;
     return NAN;  // Whoever measures sees that there is no number; Wait tells the run.
@@ -110,7 +110,7 @@ class ReductionSpace {
 template <typename Term>
 double Sum(const Term& term, int64_t count, Queue* queue) {
   thread_local ReductionSpace space;
-  return space.Sum(term, count, StreamOf(queue));
+  return space.Sum(term, count, queue);
 }
 
 }  // namespace starling::cuda
