@@ -21,7 +21,8 @@
 namespace starling {
 
 // The parts of a step. kWait is what communication adds to it: time in which the worker does
-// nothing but wait for an exchange. kOutside is everything between steps.
+// nothing but wait for an exchange. kOutside is everything between steps. With a card it is the
+// host's time: most of kBackward is waiting for the card, which computes.
 enum class Phase { kOutside, kData, kForward, kBackward, kUpdate, kWait };
 inline constexpr int kPhases = 6;
 
