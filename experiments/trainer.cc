@@ -260,9 +260,10 @@ absl::Status Trainer::Step(int64_t step) {
   RETURN_IF_ERROR(parts_.algorithm->OnStepBegin(info));
   RETURN_IF_ERROR(Gradient(info));
   RETURN_IF_ERROR(parts_.algorithm->OnStepEnd(info));
-  // What the host waits for a card here, that computes.
-  recorder.Enter(Phase::kBackward);
-  RETURN_IF_ERROR(ReportLastStep());
+  if (unreported_) {
+    recorder.Enter(Phase::kBackward);  // the host waits for the card, which computes
+    RETURN_IF_ERROR(ReportLastStep());
+  }
   recorder.Enter(Phase::kOutside);
   report.lr = info.lr;
   report.seconds = comm_->clock().NowSeconds() - begin;
