@@ -10,6 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "core/buffer.h"
 #include "core/config/text.h"
 #include "core/registry.h"
 #include "core/status.h"
@@ -27,7 +29,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-// Worker 2 fails in step 3, while all others wait for it.
+// Worker 2 fails in step 3, when all others have begun it, and while they wait for it.
 class FailsInStep3 final : public AlgorithmBase {
  public:
   static absl::StatusOr<std::unique_ptr<Algorithm>> Create(const Empty&, const Context&) {
@@ -38,17 +40,25 @@ class FailsInStep3 final : public AlgorithmBase {
     facts.needs_topology = false;
     return facts;
   }
+  absl::Status OnStepBegin(const StepInfo& info) override {
+    return Sum(/*stream=*/2, info, AsBuffer(absl::MakeSpan(&begun_, 1)));
+  }
   absl::Status OnBucketReady(const StepInfo& info, int) override {
     if (info.step == 3 && worker().id == 2) return absl::InternalError("out of cheese");
     return absl::OkStatus();
   }
-  absl::Status OnStepEnd(const StepInfo& info) override {
+  absl::Status OnStepEnd(const StepInfo& info) override { return Sum(/*stream=*/1, info, g(0)); }
+
+ private:
+  absl::Status Sum(uint16_t stream, const StepInfo& info, Buffer values) {
     std::vector<int> everyone(worker().count);
     std::iota(everyone.begin(), everyone.end(), 0);
     ASSIGN_OR_RETURN(auto work,
-                     worker().comm->AllReduceSum(everyone, {1, info.step, 0, 0}, g(0), {}));
+                     worker().comm->AllReduceSum(everyone, {stream, info.step, 0, 0}, values, {}));
     return work->Wait();
   }
+
+  double begun_ = 0;
 };
 STARLING_REGISTER_PLUGIN(Algorithm, FailsInStep3, Empty,
                          PluginFacts{"fails_in_step_3", "for tests"});

@@ -258,7 +258,11 @@ void Dispatcher::Cancel(const CarriedPtr& exchange) {
 void Dispatcher::Drain() {
   std::unique_lock<std::mutex> lock(mutex_);
   const auto passed = [](const Moving& moving) { return moving.end->passed(); };
-  while (!aborted_ && !std::all_of(moving_.begin(), moving_.end(), passed)) {
+  const auto drained = [&] {
+    return (options_.carrier == nullptr || joined_) &&
+           std::all_of(moving_.begin(), moving_.end(), passed);
+  };
+  while (!aborted_ && !drained()) {
     lock.unlock();
     Nap();
     lock.lock();

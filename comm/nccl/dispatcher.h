@@ -62,7 +62,8 @@ class Dispatcher {
   std::unique_ptr<Work> Sum(absl::Span<const int> group, MessageKey key, Buffer values,
                             const ExchangeOptions& options);
 
-  // Waits until the card has ended what it was given, or the run was aborted.
+  // Waits until the carrier has joined the world, which all must do before one may leave it, and
+  // the card has ended what it was given; or until the run was aborted.
   void Drain();
 
   // Ends all waiting, now and later, with ABORTED and the first reason given; the carrier aborts.
@@ -133,6 +134,7 @@ class Dispatcher {
   std::vector<Moving> moving_;
   std::vector<CarriedPtr> completed_;   // their callers are still to be told
   std::optional<std::string> aborted_;  // the reason
+  bool joined_ = false;                 // the carrier's world
   bool carrier_aborted_ = false;
   bool stop_ = false;
   std::thread thread_;

@@ -61,7 +61,11 @@ void Dispatcher::Loop() {
 absl::Status Dispatcher::Obey(const NcclOrder& order) {
   if (!order.mistake().empty()) return absl::InternalError(order.mistake());
   Carrier* const carrier = options_.carrier;
-  if (!order.world().empty()) RETURN_IF_ERROR(CHECK_NOTNULL(carrier)->Join(order.world()));
+  if (!order.world().empty()) {
+    RETURN_IF_ERROR(CHECK_NOTNULL(carrier)->Join(order.world()));
+    std::lock_guard<std::mutex> lock(mutex_);
+    joined_ = true;
+  }
   for (const auto& make : order.make()) {
     RETURN_IF_ERROR(CHECK_NOTNULL(carrier)->Make(
         std::vector<int>(make.members().begin(), make.members().end())));

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <mutex>
+#include <shared_mutex>
 #include <tuple>
 #include <utility>
 
@@ -34,6 +36,12 @@ namespace starling::cuda_on_host {
 
 // Runs `kernel` for every thread of every block.
 void Run(dim3 blocks, dim3 threads, const std::function<void()>& kernel);
+
+// What other threads do for the card holds it shared; freeing memory waits for that, as in CUDA.
+inline std::shared_mutex& WorkUnderWay() {
+  static auto* const mutex = new std::shared_mutex;
+  return *mutex;
+}
 
 }  // namespace starling::cuda_on_host
 
@@ -106,6 +114,7 @@ cudaError_t cudaMalloc(T** memory, size_t bytes) {
   return cudaSuccess;
 }
 inline cudaError_t cudaFree(void* memory) {
+  const std::unique_lock<std::shared_mutex> lock(starling::cuda_on_host::WorkUnderWay());
   std::free(memory);
   return cudaSuccess;
 }
