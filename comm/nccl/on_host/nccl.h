@@ -19,7 +19,6 @@ struct ncclUniqueId {
 
 enum ncclResult_t {
   ncclSuccess,
-  ncclSystemError,
   ncclInvalidArgument,
   ncclInvalidUsage,
   ncclRemoteError,

@@ -2,7 +2,6 @@
 #ifndef COMM_NCCL_ON_HOST_NETWORK_H_
 #define COMM_NCCL_ON_HOST_NETWORK_H_
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>

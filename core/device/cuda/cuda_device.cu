@@ -14,6 +14,7 @@
 #include "core/device/cuda/reductions.cuh"
 #include "core/device/device.h"
 #include "core/device/elements.h"
+#include "core/status.h"
 #include "glog/logging.h"
 
 namespace starling::cuda {
@@ -141,8 +142,7 @@ class CudaDevice final : public Device {
   }
 
   absl::Status WaitFor(Event* event) override {
-    const absl::Status started = StatusOf(cudaGetLastError(), "starting a kernel");
-    if (!started.ok()) return started;
+    RETURN_IF_ERROR(StatusOf(cudaGetLastError(), "starting a kernel"));
     return StatusOf(cudaEventSynchronize(reinterpret_cast<cudaEvent_t>(event)),
                     "work on the device");
   }
@@ -152,8 +152,7 @@ class CudaDevice final : public Device {
   }
 
   absl::Status Wait(Queue* queue) override {
-    const absl::Status started = StatusOf(cudaGetLastError(), "starting a kernel");
-    if (!started.ok()) return started;
+    RETURN_IF_ERROR(StatusOf(cudaGetLastError(), "starting a kernel"));
     return StatusOf(cudaStreamSynchronize(StreamOf(queue)), "work on the device");
   }
 

@@ -106,7 +106,7 @@ inline cudaError_t cudaDeviceGetP2PAttribute(int* value, cudaDeviceP2PAttr, int,
 // Memory; of the card not more than this at once.
 constexpr size_t kMostBytesOnHost = size_t{8} << 30;
 enum { cudaHostAllocPortable };
-enum cudaMemcpyKind { cudaMemcpyDefault, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost };
+enum cudaMemcpyKind { cudaMemcpyDefault, cudaMemcpyDeviceToHost };
 template <typename T>
 cudaError_t cudaMalloc(T** memory, size_t bytes) {
   if (bytes > kMostBytesOnHost) return cudaErrorMemoryAllocation;
